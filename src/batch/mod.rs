@@ -1,0 +1,16 @@
+//! What flows between the steps: raw records in, rows between, encoded messages out.
+//!
+//! Each type is one stage of a record's way and holds the records of one (topic, partition) in
+//! offset order: [`RawBatch`] (bytes as consumed), [`Decoded`] (columns), [`Rows`] (columns with
+//! event time, watermark and key slot), [`Outbox`] (encoded messages). Rows remember which raw
+//! record they came from, so that a rejected one leaves with its bytes untouched.
+
+mod outbox;
+mod outcome;
+mod raw;
+mod rows;
+
+pub use outbox::{Message, MessageParts, Outbox, Target};
+pub use outcome::{Outcomes, Policy, Reason, Rejected, Rejections};
+pub use raw::{Header, Headers, RawBatch, RawRecord};
+pub use rows::{Decoded, Rows, Slot};

@@ -1,0 +1,100 @@
+//! Decoded records as columns, with what the fold has to know about each row.
+
+use arrow::{
+    array::{ArrayRef, BooleanArray, RecordBatch},
+    compute::filter_record_batch,
+    datatypes::{FieldRef, Schema},
+};
+use std::sync::Arc;
+
+/// Dense index of an entity key inside one partition: state is kept in columns by slot.
+pub type Slot = u32;
+
+/// Rows fresh from the decoder: columns, and the raw record each row came from.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    /// One column per schema field, then the Kafka metadata columns.
+    pub columns: RecordBatch,
+    /// Index of each row's record in its [`RawBatch`](super::RawBatch); strictly increasing.
+    pub records: Vec<u32>,
+}
+
+/// Rows of one partition in offset order, past the gates. All vectors have one entry per row.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// The columns.
+    pub columns: RecordBatch,
+    /// Index of each row's record in its [`RawBatch`](super::RawBatch); strictly increasing.
+    pub records: Vec<u32>,
+    /// Kafka offset.
+    pub offsets: Vec<i64>,
+    /// Event time, microseconds since the epoch.
+    pub event_times: Vec<i64>,
+    /// The partition's watermark in microseconds after this row's record was seen.
+    pub watermarks: Vec<i64>,
+    /// Slot of the entity key.
+    pub slots: Vec<Slot>,
+    /// True for a late row that the policy keeps.
+    pub late: Vec<bool>,
+}
+
+impl Rows {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// True without rows.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Keeps the rows where `keep` is true.
+    #[must_use]
+    pub fn filter(mut self, keep: &[bool]) -> Self {
+        assert_eq!(keep.len(), self.len(), "one flag per row");
+        if keep.iter().all(|k| *k) {
+            return self;
+        }
+        let mask = BooleanArray::from(keep.to_vec());
+        self.columns = filter_record_batch(&self.columns, &mask).expect("mask has a flag per row");
+        retain(&mut self.records, keep);
+        retain(&mut self.offsets, keep);
+        retain(&mut self.event_times, keep);
+        retain(&mut self.watermarks, keep);
+        retain(&mut self.slots, keep);
+        retain(&mut self.late, keep);
+        self
+    }
+
+    /// Appends a column.
+    #[must_use]
+    pub fn with_column(mut self, field: FieldRef, values: ArrayRef) -> Self {
+        let mut fields = self.columns.schema().fields().to_vec();
+        let mut columns = self.columns.columns().to_vec();
+        fields.push(field);
+        columns.push(values);
+        self.columns = rebuild(fields, columns);
+        self
+    }
+
+    /// Replaces the column at `index`, name and type as `field` says.
+    #[must_use]
+    pub fn replace_column(mut self, index: usize, field: FieldRef, values: ArrayRef) -> Self {
+        let mut fields = self.columns.schema().fields().to_vec();
+        let mut columns = self.columns.columns().to_vec();
+        fields[index] = field;
+        columns[index] = values;
+        self.columns = rebuild(fields, columns);
+        self
+    }
+}
+
+fn rebuild(fields: Vec<FieldRef>, columns: Vec<ArrayRef>) -> RecordBatch {
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("a value per row")
+}
+
+fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
+    let mut flags = keep.iter();
+    values.retain(|_| *flags.next().expect("one flag per row"));
+}

@@ -1,0 +1,3 @@
+//! The `millstream` binary: parse arguments, start, exit code.
+
+fn main() {}
