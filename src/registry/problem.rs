@@ -139,13 +139,20 @@ impl serde::de::Error for Problem {
     }
 }
 
-/// The candidate most like `got`, if any is like it at all (Jaro-Winkler above 0.75).
+/// The candidate most like `got`, if any is like it at all: the better of Jaro-Winkler and
+/// normalised Damerau-Levenshtein likeness, at least 0.6.
 pub fn nearest<'c>(got: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let lower = got.to_lowercase();
+    let likeness = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        let edits = strsim::normalized_damerau_levenshtein(&lower, &candidate);
+        let prefix = strsim::jaro_winkler(&lower, &candidate);
+        edits.max(if prefix > 0.8 { prefix } else { 0.0 })
+    };
     candidates
         .into_iter()
-        .map(|c| (strsim::jaro_winkler(&lower, &c.to_lowercase()), c))
-        .filter(|(likeness, _)| *likeness > 0.75)
+        .map(|c| (likeness(c), c))
+        .filter(|(likeness, _)| *likeness >= 0.6)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, c)| c)
 }
