@@ -1,3 +1,8 @@
 //! Integration tests, one binary.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod architecture;
+mod broken;
+mod golden;
+mod pipelines;
