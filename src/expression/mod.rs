@@ -1,19 +1,29 @@
 //! Placeholder with the agreed signatures: knows boolean columns only.
 
 use crate::registry::{Position, Problem};
-use arrow::{array::{ArrayRef, RecordBatch}, datatypes::{DataType, SchemaRef}};
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    datatypes::{DataType, SchemaRef},
+};
 
 /// An expression.
 #[derive(Debug)]
-pub struct Expression { columns: Vec<usize>, data_type: DataType }
+pub struct Expression {
+    columns: Vec<usize>,
+    data_type: DataType,
+}
 
 /// What is wrong with an expression.
 #[derive(Debug)]
-pub struct ExpressionError { message: String }
+pub struct ExpressionError {
+    message: String,
+}
 
 impl ExpressionError {
     /// As a problem.
-    pub fn into_problem(self, at: Position) -> Problem { Problem::new(at, self.message) }
+    pub fn into_problem(self, at: Position) -> Problem {
+        Problem::new(at, self.message)
+    }
 }
 
 /// Values of an expression.
@@ -28,12 +38,15 @@ pub struct Evaluated {
 impl Expression {
     /// Compiles.
     pub fn compile(sql: &str, schema: &SchemaRef) -> Result<Self, ExpressionError> {
-        let (index, field) = schema.column_with_name(sql)
+        let (index, field) = schema
+            .column_with_name(sql)
             .ok_or_else(|| ExpressionError { message: format!("cannot compile `{sql}`") })?;
         Ok(Self { columns: vec![index], data_type: field.data_type().clone() })
     }
     /// Type.
-    pub fn data_type(&self) -> &DataType { &self.data_type }
+    pub fn data_type(&self) -> &DataType {
+        &self.data_type
+    }
     /// Evaluates.
     pub fn evaluate(&self, rows: &RecordBatch) -> Evaluated {
         Evaluated { values: rows.column(self.columns[0]).clone(), failed: Vec::new() }
