@@ -26,7 +26,7 @@ fn tables() -> Result<String, fmt::Error> {
     let mut text = String::new();
     table(&mut text, "source.format", decode::FORMATS)?;
     table(&mut text, "clean", clean::OPERATORS)?;
-    table(&mut text, "windows, compute", aggregate::FUNCTIONS)?;
+    table(&mut text, "windows, compute", aggregate::AGGREGATES)?;
     table(&mut text, "features", feature::FEATURES)?;
     table(&mut text, "output.format", encode::FORMATS)?;
     text.truncate(text.trim_end().len());

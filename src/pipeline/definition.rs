@@ -1,9 +1,6 @@
 //! A pipeline file that is right as a whole, with its schema: what folds and emitters are made of.
 
-use super::{
-    Emitter, Fold, Overrides, Spec, hash,
-    plan::{self, Vector},
-};
+use super::{Emitter, Fold, Overrides, Spec, Vector, hash, plan::Plan};
 use crate::{registry::Problem, schema::RecordSchema};
 use std::{fs, path::Path};
 
@@ -27,18 +24,25 @@ impl Definition {
         };
         let text = read_file(path).map_err(|problem| vec![problem])?;
         let spec = Spec::parse(&text, overrides).map_err(in_file)?;
-        let schema = record_schema(path, &spec).map_err(|p| in_file(spec.with_paths(vec![p])))?;
-        Self::build(spec.clone(), schema).map_err(|p| in_file(spec.with_paths(p)))
+        let with_paths = |problems| in_file(spec.with_paths(problems));
+        let schema = record_schema(path, &spec).map_err(|problem| with_paths(vec![problem]))?;
+        Self::build(spec.clone(), schema).map_err(with_paths)
     }
 
     fn build(spec: Spec, schema: RecordSchema) -> Result<Self, Vec<Problem>> {
         let fold = Fold::build(&spec, &schema, None)?;
-        let emitter = Emitter::build(&spec, &fold.schema(), "", &spec.output.format, 1)?;
+        let emitter = Emitter::build(&spec, &fold.schema(), "", &spec.output.format)?;
         let state_hash = hash::state_hash(&spec, &schema);
         let hash = hash::definition_hash(&spec, &schema);
         let vector = Vector::new(&spec, emitter.schema());
-        let plan = plan::Plan { spec: &spec, fold: &fold, vector: &vector }
-            .with_hashes(&state_hash, &hash);
+        let plan = Plan {
+            spec: &spec,
+            fold: &fold,
+            vector: &vector,
+            state_hash: &state_hash,
+            hash: &hash,
+        }
+        .to_string();
         Ok(Self { spec, schema, state_hash, hash, plan, vector })
     }
 
@@ -49,20 +53,19 @@ impl Definition {
         Fold::build(&self.spec, &self.schema, partitions).expect("built once by load")
     }
 
-    /// An emitter for an output topic of so many partitions.
-    pub fn emitter(&self, output_partitions: i32) -> Emitter {
-        self.emitter_as(&self.spec.output.format, output_partitions)
+    /// An emitter; one serves all folds of a worker.
+    pub fn emitter(&self) -> Emitter {
+        self.emitter_as(&self.spec.output.format)
     }
 
     /// An emitter that writes JSON objects, whatever the file says: for comparing fields by name.
     pub(super) fn emitter_as_json(&self) -> Emitter {
-        self.emitter_as("json", 1)
+        self.emitter_as("json")
     }
 
-    fn emitter_as(&self, format: &str, output_partitions: i32) -> Emitter {
+    fn emitter_as(&self, format: &str) -> Emitter {
         let schema = self.fold(None).schema();
-        Emitter::build(&self.spec, &schema, &self.hash, format, output_partitions)
-            .expect("built once by load")
+        Emitter::build(&self.spec, &schema, &self.hash, format).expect("built once by load")
     }
 
     /// What the file says.
@@ -113,9 +116,8 @@ fn record_schema(pipeline: &Path, spec: &Spec) -> Result<RecordSchema, Problem> 
         Problem::new(spec.at(&["source", "schema"]), what)
             .expected("the path of a JSON Schema, relative to this file")
     })?;
-    let mut read = |name: &str| {
-        fs::read_to_string(beside(&path, name)).map_err(|error| error.to_string())
-    };
+    let mut read =
+        |name: &str| fs::read_to_string(beside(&path, name)).map_err(|error| error.to_string());
     RecordSchema::parse_with(&text, &mut read)
         .map_err(|problem| problem.in_file(path.display().to_string()))
 }

@@ -1,6 +1,6 @@
 //! Two hashes of a pipeline: what state depends on, and what vectors depend on.
 
-use super::spec::{EventTimeSpec, Source, Spec};
+use super::spec::{Bound, EventTimeSpec, Source, Spec};
 use crate::{batch::Reason, registry::Node, schema::RecordSchema};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -55,7 +55,7 @@ fn source(source: &Source, text: &mut String) {
     line(text, "partitioner", format!("{:?}", source.partitioner));
     line(text, "order", format!("{:?}", source.order));
     line(text, "peers", source.peers);
-    line(text, "idle_timeout", format!("{:?}", source.idle_timeout.and_then(|bound| bound.us())));
+    line(text, "idle_timeout", format!("{:?}", source.idle_timeout.and_then(Bound::us)));
     line(text, "hold", format!("{:?}", source.hold.map(|hold| hold.max_records)));
     line(text, "headers", source.headers.join("\u{1f}"));
 }

@@ -78,13 +78,23 @@ impl Plan<'_> {
     }
 
     fn windows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let windows = self.fold.windows().describe();
+        let windows = self.fold.windows();
         if windows.is_empty() {
             return Ok(());
         }
         writeln!(f, "\nwindows")?;
         for window in windows {
-            writeln!(f, "  {window}")?;
+            let of = window.column.as_deref().unwrap_or("rows");
+            let condition = window.condition.map(|sql| format!(" where {sql}")).unwrap_or_default();
+            writeln!(f, "  {} of {of}{condition}", window.shape)?;
+            let computed: Vec<&str> =
+                window.computed.iter().map(|(name, _)| name.as_str()).collect();
+            writeln!(f, "    computes  {}", computed.join(", "))?;
+            writeln!(
+                f,
+                "    keeps     {}: {} bytes a key and {} an event, in buffer {}",
+                window.retained, window.key_bytes, window.event_bytes, window.lane
+            )?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! The shape of the vectors, for whoever reads them.
 
+use super::Spec;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use schemars::{Schema, json_schema};
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 /// The fields of a vector: carried columns, then features, in the order of the file.
 #[derive(Debug, Clone)]
@@ -14,8 +15,13 @@ pub struct Vector {
 }
 
 impl Vector {
-    pub(super) fn new(name: &str, format: &str, carried: usize, schema: SchemaRef) -> Self {
-        Self { name: name.to_owned(), format: format.to_owned(), carried, schema }
+    pub(super) fn new(spec: &Spec, schema: &SchemaRef) -> Self {
+        Self {
+            name: spec.pipeline.clone(),
+            format: spec.output.format.clone(),
+            carried: spec.output.carry.len(),
+            schema: Arc::clone(schema),
+        }
     }
 
     /// The fields as columns.

@@ -22,15 +22,11 @@ pub(super) fn difference(
         for text in [&mut left, &mut right] {
             writeln!(text, "record {record}:").expect("writing to a string");
         }
-        match (expected, actual) {
-            (Expected::Vector { fields, exact }, Actual::Vector(values)) => {
-                write_fields(fields, &mut left);
-                write_fields(&alike(fields, values, *exact, tolerance), &mut right);
-            }
-            _ => {
-                write_expected(expected, &mut left);
-                write_actual(expected, actual, &mut right);
-            }
+        write_expected(expected, &mut left);
+        if let (Expected::Vector { fields, exact }, Actual::Vector(values)) = (expected, actual) {
+            write_fields(&alike(fields, values, *exact, tolerance), &mut right);
+        } else {
+            write_actual(expected, actual, &mut right);
         }
     }
     if left == right {

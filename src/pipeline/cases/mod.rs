@@ -4,14 +4,12 @@ mod compare;
 mod json;
 mod read;
 
-use super::{Definition, Delivery, Overrides};
+use super::{Definition, Delivery, Overrides, replay::Record};
 use crate::{
     batch::{Outbox, Policy, RawBatch, Reason, Target},
     registry::{Node, Problem},
 };
 use std::path::Path;
-
-use super::replay::Record;
 
 /// The cases of one file, and the pipeline they are about.
 #[derive(Debug)]
@@ -84,18 +82,14 @@ impl Suite {
 
         let mut vectors = outbox.iter().filter(|message| message.parts.target == Target::Output);
         let mut gone = folded.rejected.into_iter().peekable();
-        (0..raw.len())
-            .map(|record| match gone.next_if(|gone| gone.record as usize == record) {
-                Some(gone) => Actual::Gone {
-                    policy: gone.policy.expect("the fold settles every policy"),
-                    reason: gone.reason,
-                    message: gone.detail,
-                },
-                None => {
-                    let vector = vectors.next().expect("a record that stays has a vector");
-                    Actual::Vector(json::members(vector.value.unwrap_or_default()))
-                }
-            })
-            .collect()
+        let outcome = |record| {
+            if let Some(gone) = gone.next_if(|gone| gone.record as usize == record) {
+                let policy = gone.policy.expect("the fold settles every policy");
+                return Actual::Gone { policy, reason: gone.reason, message: gone.detail };
+            }
+            let vector = vectors.next().expect("a record that stays has a vector");
+            Actual::Vector(json::members(vector.value.unwrap_or_default()))
+        };
+        (0..raw.len()).map(outcome).collect()
     }
 }

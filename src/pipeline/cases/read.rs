@@ -25,13 +25,11 @@ pub(super) fn file(node: &Node) -> Result<(Option<&str>, Vec<Case>), Problem> {
 /// `flights.test.yaml` is about `flights.yaml` beside it, unless it names another file.
 pub(super) fn pipeline_path(cases: &Path, named: Option<&str>) -> PathBuf {
     let folder = cases.parent().unwrap_or(Path::new(""));
-    match named {
-        Some(named) => folder.join(named),
-        None => {
-            let name = cases.file_name().unwrap_or_default().to_string_lossy();
-            folder.join(name.replace(".test.", "."))
-        }
+    if let Some(named) = named {
+        return folder.join(named);
     }
+    let name = cases.file_name().unwrap_or_default().to_string_lossy();
+    folder.join(name.replace(".test.", "."))
 }
 
 fn case(node: &Node, tolerance_of_file: f64) -> Result<Case, Problem> {
@@ -56,7 +54,9 @@ fn record(node: &Node) -> Result<Record, Problem> {
     let value = match (node.get("value"), node.get("raw")) {
         (Some(value), None) => (value.value != registry::Value::Null).then(|| json::text(value)),
         (None, Some(raw)) => Some(text(raw)?.to_owned()),
-        _ => return Err(Problem::new(node.at, "no value").expected("`value` or `raw`, one of them")),
+        _ => {
+            return Err(Problem::new(node.at, "no value").expected("`value` or `raw`, one of them"));
+        }
     };
     let key = node.get("key").map(registry::options::<Option<String>>).transpose()?.flatten();
     let headers = node.get("headers").map(registry::options).transpose()?.unwrap_or_default();

@@ -5,7 +5,7 @@ use crate::{
     batch::{Policy, Reason},
     clean::{self, Clean},
     decode::{self, Decode, DecodeInput},
-    pipeline::spec::{EventTimeSpec, Partitioner, Spec},
+    pipeline::spec::{EventTimeSpec, Partitioner, Spec, each_alone, find_column},
     registry::{self, Node, Problem},
     schema::RecordSchema,
     state::{Horizon, Keys, is_key_type},
@@ -43,10 +43,7 @@ impl Fold {
         let (clean, cleaned) = clean_steps(&spec.clean, with_field(&input, event_time.as_ref()))
             .map_err(|problem| vec![problem])?;
         let windows = windows(spec, &cleaned)?;
-        let horizon = clean
-            .iter()
-            .map(|step| step.horizon())
-            .fold(windows.horizon(), Horizon::max);
+        let horizon = clean.iter().map(|step| step.horizon()).fold(windows.horizon(), Horizon::max);
         Ok(Self {
             digest: Digest::new(&input, &windows.schema()),
             record_key: forgets(spec).then(|| index_of(&input, "kafka_key")),
@@ -88,21 +85,10 @@ fn index_of(schema: &SchemaRef, name: &str) -> usize {
     schema.index_of(name).expect("every decoder has the Kafka columns")
 }
 
-/// The index of a column, or a problem that names the nearest one.
-fn column(schema: &SchemaRef, name: &str, node: &Node) -> Result<usize, Problem> {
-    schema.index_of(name).map_err(|_| {
-        let names = schema.fields().iter().map(|field| field.name().as_str());
-        Problem::new(node.at, format!("unknown column `{name}`")).expected_one_of(name, names)
-    })
-}
-
 fn key_columns(spec: &Spec, input: &SchemaRef) -> Result<Vec<usize>, Problem> {
-    let source = spec.root().get("source").expect("read before");
-    let node = source.get("key").expect("read before");
-    let items = node.as_list().unwrap_or(std::slice::from_ref(node));
     let mut key = Vec::new();
-    for (name, node) in spec.source.key.0.iter().zip(items) {
-        let index = column(input, name, node)?;
+    for (name, node) in spec.source.key.0.iter().zip(spec.list(&["source", "key"])) {
+        let index = find_column(input, name, node)?;
         let data_type = input.field(index).data_type();
         if !is_key_type(data_type) {
             let what = format!("column `{name}` is {data_type} and cannot be a key");
@@ -125,11 +111,11 @@ fn event_time(spec: &Spec, input: &SchemaRef) -> Result<EventTime, Problem> {
     let EventTimeSpec::Column(stated) = &spec.source.event_time else {
         return Ok(EventTime::Kafka);
     };
-    let source = spec.root().get("source").expect("read before");
-    let node = source.get("event_time").expect("read before");
-    let index = column(input, &stated.column, node.get("column").expect("read before"))?;
+    let node = spec.node(&["source", "event_time", "column"]);
+    let index = find_column(input, &stated.column, node)?;
+    let at = spec.at(&["source", "event_time", "unit"]);
     let unit = match &stated.unit {
-        Some(unit) => TimeUnitSpec::parse(unit).map_err(|problem| problem.or_at(node.at("unit")))?,
+        Some(unit) => TimeUnitSpec::parse(unit).map_err(|problem| problem.or_at(at))?,
         None => TimeUnitSpec::Timestamp,
     };
     Ok(EventTime::Column { index, unit })
@@ -197,7 +183,6 @@ fn windows(spec: &Spec, schema: &SchemaRef) -> Result<Windows, Vec<Problem>> {
         Windows::build(nodes, schema, spec.source.lateness.us)
             .map_err(|problem| problem.or_at(spec.at(&["windows"])))
     };
-    build(&spec.windows).map_err(|problem| {
-        super::super::each_alone(&spec.windows, problem, |node| build(node).err())
-    })
+    build(&spec.windows)
+        .map_err(|problem| each_alone(&spec.windows, problem, |node| build(node).err()))
 }

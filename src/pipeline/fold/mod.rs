@@ -5,14 +5,12 @@ mod digest;
 
 use super::Totals;
 use crate::{
-    batch::{
-        Decoded, Outcomes, Policy, RawBatch, Reason, Rejected, Rejections, Rows, Slot,
-    },
+    batch::{Decoded, Outcomes, Policy, RawBatch, Reason, Rejected, Rejections, Rows, Slot},
     clean::Clean,
     decode::Decode,
     state::{BATCH_ROWS_MAX, Keys},
     validate::{Rules, gates::Gates},
-    window::Windows,
+    window::{WindowPlan, Windows},
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray},
@@ -71,7 +69,7 @@ impl Fold {
         }
         let rows = self.windows.advance(rows, &mut left);
         self.forget();
-        let rejected = self.settle(left);
+        let rejected = settle(left, &self.outcomes);
         self.digest.advance(raw, &rows, &rejected);
         Folded::new(raw, rows, rejected)
     }
@@ -100,6 +98,21 @@ impl Fold {
     /// Records that left the fast path of decoding or validation so far.
     pub fn slow_path_records(&self) -> u64 {
         self.decode.slow_path_records() + self.rules.slow_path_records()
+    }
+
+    /// The columns as decoded.
+    pub(super) fn input(&self) -> SchemaRef {
+        self.decode.schema()
+    }
+
+    /// The cleaning steps, in order.
+    pub(super) fn clean(&self) -> &[Box<dyn Clean>] {
+        &self.clean
+    }
+
+    /// What the windows compute and keep.
+    pub(super) fn windows(&self) -> Vec<WindowPlan> {
+        self.windows.describe()
     }
 
     /// The columns of the rows that [`Fold::advance`] gives.
@@ -146,11 +159,15 @@ impl Fold {
         let columns: Vec<ArrayRef> =
             self.key.iter().map(|index| Arc::clone(rows.columns.column(*index))).collect();
         let mut from = 0;
-        for gone in left.iter().filter(|gone| self.policy(gone) == Policy::Forget) {
-            let until = rows.records.partition_point(|record| *record < gone.record);
+        let forget = |gone: &&Rejected| {
+            gone.policy.unwrap_or(self.outcomes.policy(gone.reason)) == Policy::Forget
+        };
+        let tombstones: Vec<u32> = left.iter().filter(forget).map(|gone| gone.record).collect();
+        for tombstone in tombstones {
+            let until = rows.records.partition_point(|record| *record < tombstone);
             self.intern(&columns, &mut rows, from, until);
             from = until;
-            let key = raw.record(gone.record as usize).key;
+            let key = raw.record(tombstone as usize).key;
             self.expired.extend(key.and_then(|key| self.keys.forget(key)));
         }
         let until = rows.len();
@@ -179,15 +196,6 @@ impl Fold {
             self.windows.forget(slot);
         }
     }
-
-    fn policy(&self, gone: &Rejected) -> Policy {
-        gone.policy.unwrap_or_else(|| self.outcomes.policy(gone.reason))
-    }
-
-    /// In offset order, each with the policy that holds for it.
-    fn settle(&self, left: Rejections) -> Vec<Rejected> {
-        settle(left, &self.outcomes)
-    }
 }
 
 /// Puts the records that left in offset order, each with the policy that holds for it.
@@ -211,8 +219,25 @@ impl Folded {
         folded
     }
 
+    /// Completes the batch: `gone` are the rows that features and encoding gave up on, the rest is
+    /// published.
+    pub(super) fn complete(&mut self, records: usize, gone: Vec<Rejected>) {
+        if !gone.is_empty() {
+            let left = |record: &u32| gone.binary_search_by_key(record, |gone| gone.record).is_ok();
+            let keep: Vec<bool> = self.rows.records.iter().map(|record| !left(record)).collect();
+            self.rows = self.rows.clone().filter(&keep);
+        }
+        for gone in &gone {
+            self.totals.count(gone);
+        }
+        self.totals.published += self.rows.len() as u64;
+        self.rejected.extend(gone);
+        self.rejected.sort_by_key(|gone| gone.record);
+        assert!(self.accounts_for(records), "every record has exactly one outcome");
+    }
+
     /// True if every record of the batch is either a row or has left, and none is both.
-    pub(super) fn accounts_for(&self, records: usize) -> bool {
+    fn accounts_for(&self, records: usize) -> bool {
         if self.rows.len() + self.rejected.len() != records {
             return false;
         }

@@ -84,7 +84,7 @@ impl<'d> Replay<'d> {
             form,
             batch_records,
             lanes: BTreeMap::new(),
-            emitter: definition.emitter(1),
+            emitter: definition.emitter(),
             outbox: Outbox::default(),
             totals: Totals::default(),
         }

@@ -38,7 +38,9 @@ impl Record {
             match name.as_str() {
                 "key" => record.key = text_or_json(json),
                 "value" => record.value = (json != b"null").then(|| json.to_vec()),
-                "raw" => record.value = read::<Option<String>>(&name, json)?.map(String::into_bytes),
+                "raw" => {
+                    record.value = read::<Option<String>>(&name, json)?.map(String::into_bytes)
+                }
                 "timestamp" => record.timestamp_ms = read(&name, json)?,
                 "headers" => record.headers = read(&name, json)?,
                 "offset" => record.offset = read(&name, json)?,
@@ -56,7 +58,11 @@ impl Record {
     }
 
     /// Appends the record to a batch, at its own offset or at `next`.
-    pub(in crate::pipeline) fn push_to(&self, raw: &mut RawBatch, next: i64) -> Result<i64, String> {
+    pub(in crate::pipeline) fn push_to(
+        &self,
+        raw: &mut RawBatch,
+        next: i64,
+    ) -> Result<i64, String> {
         let offset = self.offset.unwrap_or(next);
         if offset < next {
             return Err(format!("offset {offset} is not beyond the one before; expected {next}"));
@@ -137,7 +143,10 @@ mod tests {
         let parse = |text: &str| Record::parse(text.as_bytes(), Form::Envelope).unwrap();
         assert_eq!(parse(r#"{"value":null}"#).value, None);
         assert_eq!(parse(r#"{"raw":"{"}"#).value.as_deref(), Some(b"{".as_slice()));
-        assert_eq!(parse(r#"{"value":1,"key":{"a":1}}"#).key.as_deref(), Some(br#"{"a":1}"#.as_slice()));
+        assert_eq!(
+            parse(r#"{"value":1,"key":{"a":1}}"#).key.as_deref(),
+            Some(br#"{"a":1}"#.as_slice())
+        );
         assert_eq!(parse(r#"{"value":1,"key":null}"#).key, None);
     }
 

@@ -20,7 +20,9 @@ use crate::{
     batch::{Outcomes, Policy, Reason},
     registry::{self, Node, Position, Problem},
 };
+use arrow::datatypes::Schema;
 use serde::de::DeserializeOwned;
+use std::slice;
 
 /// The keys of a pipeline file, in the order in which people write them.
 const SECTIONS: [&str; 10] = [
@@ -125,8 +127,8 @@ impl Spec {
         &self.root
     }
 
-    /// Where the value on that path stands, or the innermost section of it that is there.
-    pub fn at(&self, path: &[&str]) -> Position {
+    /// The value on that path, or the innermost section of it that is there.
+    pub fn node(&self, path: &[&str]) -> &Node {
         let mut node = &self.root;
         for key in path {
             match node.get(key) {
@@ -134,13 +136,43 @@ impl Spec {
                 None => break,
             }
         }
-        node.at
+        node
+    }
+
+    /// The items on that path; a single value is a list of one.
+    pub fn list(&self, path: &[&str]) -> &[Node] {
+        let node = self.node(path);
+        node.as_list().unwrap_or(slice::from_ref(node))
+    }
+
+    /// Where the value on that path stands, or the innermost section of it that is there.
+    pub fn at(&self, path: &[&str]) -> Position {
+        self.node(path).at
     }
 
     /// Puts the path of its place before the text of each problem of this file, in line order.
     pub(super) fn with_paths(&self, problems: Vec<Problem>) -> Vec<Problem> {
         sorted(problems.into_iter().map(|p| read::with_path(&self.root, p)).collect())
     }
+}
+
+/// The index of a column, or a problem at `node` that names the nearest one.
+pub(super) fn find_column(schema: &Schema, name: &str, node: &Node) -> Result<usize, Problem> {
+    schema.index_of(name).map_err(|_| {
+        let names = schema.fields().iter().map(|field| field.name());
+        Problem::new(node.at, format!("unknown column `{name}`")).expected_one_of(name, names)
+    })
+}
+
+/// What is wrong with each item by itself; `together` if it is only wrong with all of them.
+pub(super) fn each_alone(
+    items: &[Node],
+    together: Problem,
+    wrong: impl Fn(&[Node]) -> Option<Problem>,
+) -> Vec<Problem> {
+    let alone: Vec<Problem> =
+        items.iter().filter_map(|item| wrong(slice::from_ref(item))).collect();
+    if alone.is_empty() { vec![together] } else { alone }
 }
 
 fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {

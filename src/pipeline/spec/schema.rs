@@ -2,7 +2,7 @@
 //! editor completes exactly what `check` accepts.
 
 use super::{DeadLetter, Delivery, Limits, Output, Source};
-use crate::{batch::Reason, registry::Component};
+use crate::{batch::Reason, clean, feature, registry::Component, window};
 use schemars::{
     Schema, SchemaGenerator, json_schema,
     transform::{RecursiveTransform, Transform},
@@ -11,7 +11,9 @@ use schemars::{
 /// The JSON Schema (draft 2020-12) of a pipeline file.
 pub fn json_schema() -> Schema {
     let mut file = File { generator: SchemaGenerator::default() };
-    let clean = file.steps(&[] as &[Component<()>]);
+    let clean = file.steps(clean::OPERATORS);
+    let windows = file.embed("windows", window::spec_schema());
+    let features = file.features();
     let root = json_schema!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "millstream pipeline",
@@ -27,6 +29,17 @@ pub fn json_schema() -> Schema {
                 "description": "In order; each step sees what the one before left.",
                 "type": "array",
                 "items": clean
+            },
+            "windows": {
+                "description": "Kept per key; each row gets their values as of itself.",
+                "type": "array",
+                "items": windows
+            },
+            "features": {
+                "description": "The vector, in this order.",
+                "type": "array",
+                "items": features,
+                "minItems": 1
             },
             "output": file.generator.subschema_for::<Output>(),
             "dead_letter": file.generator.subschema_for::<DeadLetter>(),
@@ -61,6 +74,15 @@ impl File {
         }
         steps.insert("properties".to_owned(), properties.to_value());
         steps
+    }
+
+    /// A feature is a column, or a name with an SQL expression, or a component with its options.
+    fn features(&mut self) -> Schema {
+        let mut named = self.steps(feature::FEATURES);
+        let sql = json_schema!({ "type": "string", "description": "An SQL expression." });
+        named.insert("additionalProperties".to_owned(), sql.to_value());
+        let column = json_schema!({ "type": "string", "description": "A column." });
+        json_schema!({ "anyOf": [column, named] })
     }
 
     /// Moves the definitions of a schema to the file's, under names that cannot clash.
