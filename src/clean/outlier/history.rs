@@ -1,6 +1,64 @@
 //! Raw values of one key or partition in order of (event time, offset), and their statistics.
 
-use std::collections::VecDeque;
+use super::options::Per;
+use crate::{batch::Slot, state::Paged};
+use std::{collections::VecDeque, mem};
+
+/// The values of all keys, or of the partition as one.
+#[derive(Debug)]
+pub(super) struct Histories {
+    per: Per,
+    by_slot: Paged<History>,
+    values: usize,
+}
+
+impl Histories {
+    pub(super) fn new(per: Per) -> Self {
+        Self { per, by_slot: Paged::default(), values: 0 }
+    }
+
+    /// Whose values they are.
+    pub(super) fn per(&self) -> Per {
+        self.per
+    }
+
+    /// Inserts a value at its event time, behind those of the same time.
+    pub(super) fn insert(&mut self, slot: Slot, time: i64, value: f64) {
+        self.values += 1;
+        self.by_slot.get_mut(self.home(slot)).insert(time, value);
+    }
+
+    /// Forgets the values up to `time`, itself included.
+    pub(super) fn expire(&mut self, slot: Slot, time: i64) {
+        self.values -= self.by_slot.get_mut(self.home(slot)).forget_until(time);
+    }
+
+    /// Statistics of the values in `(after, until]`.
+    pub(super) fn statistics(&self, slot: Slot, after: i64, until: i64) -> Statistics {
+        let history = self.by_slot.get(self.home(slot));
+        history.map_or(Statistics::NONE, |history| history.statistics(after, until))
+    }
+
+    /// Forgets a key; a partition is never forgotten.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        if self.per == Per::Key && self.by_slot.get(slot).is_some() {
+            self.values -= mem::take(self.by_slot.get_mut(slot)).0.len();
+        }
+    }
+
+    /// Bytes of the values.
+    pub(super) fn bytes(&self) -> usize {
+        self.values * size_of::<(i64, f64)>()
+    }
+
+    /// Where the values of a key are kept.
+    fn home(&self, slot: Slot) -> Slot {
+        match self.per {
+            Per::Key => slot,
+            Per::Partition => 0,
+        }
+    }
+}
 
 /// Number, mean and standard deviation of some values.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,22 +70,23 @@ pub(super) struct Statistics {
     pub(super) std: f64,
 }
 
+impl Statistics {
+    /// Those of no values.
+    const NONE: Self = Self { count: 0, mean: f64::NAN, std: f64::NAN };
+}
+
 /// Values of one key or partition, oldest first; behind each other where times are equal.
 #[derive(Debug, Clone, Default)]
-pub(super) struct History(VecDeque<(i64, f64)>);
+struct History(VecDeque<(i64, f64)>);
 
 impl History {
-    /// Bytes of one value.
-    pub(super) const VALUE_BYTES: usize = size_of::<(i64, f64)>();
-
-    /// Inserts a value at its event time, behind those of the same time.
-    pub(super) fn insert(&mut self, time: i64, value: f64) {
+    fn insert(&mut self, time: i64, value: f64) {
         let place = self.place(time);
         self.0.insert(place, (time, value));
     }
 
-    /// Forgets the values up to `time`, itself included, and gives their number.
-    pub(super) fn forget_until(&mut self, time: i64) -> usize {
+    /// Forgets the values up to `time` and gives their number.
+    fn forget_until(&mut self, time: i64) -> usize {
         let mut forgotten = 0;
         while self.0.front().is_some_and(|(oldest, _)| *oldest <= time) {
             self.0.pop_front();
@@ -36,13 +95,8 @@ impl History {
         forgotten
     }
 
-    /// Number of values.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Statistics of the values in `(after, until]`, in two passes.
-    pub(super) fn statistics(&self, after: i64, until: i64) -> Statistics {
+    fn statistics(&self, after: i64, until: i64) -> Statistics {
         let (first, last) = (self.place(after), self.place(until));
         let values = || self.0.range(first.min(last)..last).map(|(_, value)| *value);
         let count = last.saturating_sub(first);
@@ -81,7 +135,7 @@ mod tests {
         assert_eq!(history.statistics(30, 20).count, 0);
         assert!(history.statistics(20, 30).std.is_nan());
         assert_eq!(history.forget_until(20), 3);
-        assert_eq!(history.len(), 1);
+        assert_eq!(history.0.len(), 1);
     }
 
     #[test]

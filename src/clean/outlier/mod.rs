@@ -140,14 +140,14 @@ impl Clean for Outlier {
 
     fn forget(&mut self, slot: Slot) {
         if let Judge::ZScore(zscore) = &mut self.judge {
-            zscore.forget(slot);
+            zscore.histories.forget(slot);
         }
     }
 
     fn state_bytes(&self) -> usize {
         match &self.judge {
             Judge::Range(_) => 0,
-            Judge::ZScore(zscore) => zscore.bytes(),
+            Judge::ZScore(zscore) => zscore.histories.bytes(),
         }
     }
 }

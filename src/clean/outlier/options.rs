@@ -1,6 +1,6 @@
 //! Options of `outlier`.
 
-use super::zscore::ZScore;
+use super::{history::Histories, zscore::ZScore};
 use crate::{
     clean::clip::Range,
     registry::{self, Node, Problem, Span},
@@ -133,10 +133,13 @@ impl Options {
             let expected = "at least 2: one value has no spread";
             return Err(Problem::new(node.at("min_count"), what).expected(expected));
         }
-        let per = self.per.unwrap_or(Per::Key);
-        let mut zscore = ZScore::new(over.us, threshold, min_count, per);
-        zscore.include_self = self.include_self.unwrap_or(false);
-        Ok(zscore)
+        Ok(ZScore {
+            over_us: over.us,
+            threshold,
+            min_count,
+            include_self: self.include_self.unwrap_or(false),
+            histories: Histories::new(self.per.unwrap_or(Per::Key)),
+        })
     }
 }
 

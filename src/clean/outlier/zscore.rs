@@ -6,30 +6,24 @@
 //! too, and as long as one is in the window nothing is judged.
 
 use super::{
-    history::{History, Statistics},
+    history::{Histories, Statistics},
     options::Per,
 };
-use crate::{
-    batch::Slot,
-    clean::clip::Range,
-    state::{Horizon, Paged},
-};
+use crate::{batch::Slot, clean::clip::Range, state::Horizon};
 
 /// A rolling z-score.
 #[derive(Debug)]
 pub(super) struct ZScore {
+    /// How far back the statistics go, microseconds.
     pub(super) over_us: i64,
+    /// Standard deviations from the mean that are too many.
     pub(super) threshold: f64,
+    /// Values that the statistics need.
     pub(super) min_count: usize,
+    /// True if the value under test counts in its own statistics.
     pub(super) include_self: bool,
-    histories: Histories,
-    values: usize,
-}
-
-#[derive(Debug)]
-enum Histories {
-    Key(Paged<History>),
-    Partition(History),
+    /// The values so far.
+    pub(super) histories: Histories,
 }
 
 /// Where in time a row stands.
@@ -41,31 +35,18 @@ pub(super) struct Place {
 }
 
 impl ZScore {
-    pub(super) fn new(over_us: i64, threshold: f64, min_count: usize, per: Per) -> Self {
-        let histories = match per {
-            Per::Key => Histories::Key(Paged::default()),
-            Per::Partition => Histories::Partition(History::default()),
-        };
-        Self { over_us, threshold, min_count, include_self: false, histories, values: 0 }
-    }
-
     /// The range that `value` would have had to lie in, if it is an outlier; then it enters.
     pub(super) fn judge(&mut self, place: Place, value: f64) -> Option<Range> {
         let Place { slot, time, watermark } = place;
-        let (over_us, include_self) = (self.over_us, self.include_self);
-        let history = match &mut self.histories {
-            Histories::Key(histories) => histories.get_mut(slot),
-            Histories::Partition(history) => history,
-        };
         // No record from now on, unless it is late, looks further back.
-        self.values -= history.forget_until(watermark.saturating_sub(over_us));
-        self.values += 1;
-        if include_self {
-            history.insert(time, value);
+        self.histories.expire(slot, watermark.saturating_sub(self.over_us));
+        if self.include_self {
+            self.histories.insert(slot, time, value);
         }
-        let statistics = history.statistics(time.saturating_sub(over_us), time);
-        if !include_self {
-            history.insert(time, value);
+        let after = time.saturating_sub(self.over_us);
+        let statistics = self.histories.statistics(slot, after, time);
+        if !self.include_self {
+            self.histories.insert(slot, time, value);
         }
         self.compare(statistics, value)
     }
@@ -78,23 +59,11 @@ impl ZScore {
         is_outlier.then(|| Range::new(mean - reach, mean + reach))
     }
 
+    /// How long a key is needed.
     pub(super) fn horizon(&self) -> Horizon {
-        match self.histories {
-            Histories::Key(_) => Horizon::For(self.over_us),
-            Histories::Partition(_) => Horizon::Stateless,
+        match self.histories.per() {
+            Per::Key => Horizon::For(self.over_us),
+            Per::Partition => Horizon::Stateless,
         }
-    }
-
-    pub(super) fn forget(&mut self, slot: Slot) {
-        if let Histories::Key(histories) = &mut self.histories
-            && histories.get(slot).is_some()
-        {
-            let forgotten = std::mem::take(histories.get_mut(slot));
-            self.values -= forgotten.len();
-        }
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.values * History::VALUE_BYTES
     }
 }
