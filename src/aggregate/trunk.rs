@@ -173,14 +173,16 @@ impl Trunk {
 
     /// Lets everything before `place` expire.
     pub(super) fn expire(&mut self, place: Place, pool: &mut Pool) {
-        for node in self.nodes.drain(..place.node()) {
-            pool.account(node.bytes(), 0);
-            node.branches.into_iter().for_each(|b| pool.recycle(b.leaf));
+        // Most often it is the first event only that goes: draining nothing has its price too.
+        if place.node() > 0 {
+            self.drop_nodes(place.node(), pool);
         }
         let Some(node) = self.nodes.first_mut() else { return };
-        for branch in node.branches.drain(..place.leaf()) {
-            node.len -= branch.leaf.len();
-            pool.recycle(branch.leaf);
+        if place.leaf() > 0 {
+            for branch in node.branches.drain(..place.leaf()) {
+                node.len -= branch.leaf.len();
+                pool.recycle(branch.leaf);
+            }
         }
         let leaf = &mut node.branches[0].leaf;
         if leaf.start() < place.index() {
@@ -189,12 +191,16 @@ impl Trunk {
         }
     }
 
-    /// Gives all memory back.
-    pub(super) fn dissolve(self, pool: &mut Pool) {
-        pool.account(self.own_bytes(), 0);
-        for node in self.nodes {
+    fn drop_nodes(&mut self, count: usize, pool: &mut Pool) {
+        for node in self.nodes.drain(..count) {
             pool.account(node.bytes(), 0);
             node.branches.into_iter().for_each(|b| pool.recycle(b.leaf));
         }
+    }
+
+    /// Gives all memory back.
+    pub(super) fn dissolve(mut self, pool: &mut Pool) {
+        self.drop_nodes(self.nodes.len(), pool);
+        pool.account(self.own_bytes(), 0);
     }
 }

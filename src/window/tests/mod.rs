@@ -150,7 +150,7 @@ proptest! {
         };
         let (expected, got) = (join(&expected), join(&got));
         for (a, b) in expected.columns().iter().zip(got.columns()) {
-            assert_eq!(bits(a), bits(b));
+            assert_eq!(bits(a).to_data(), bits(b).to_data());
         }
         let state = |windows: &Windows| {
             windows.lanes.iter().map(|lane| format!("{:?}", lane.state())).collect::<Vec<_>>()
