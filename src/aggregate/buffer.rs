@@ -176,20 +176,18 @@ impl EventBuffer {
         let nodes = self.nodes();
         let mut at = from;
         while !at.same_leaf(to) {
-            let node = &nodes[at.node()];
-            if at.leaf() == 0 && at.index() == 0 && at.node() < to.node() && node.whole {
-                moments.merge(&node.moments);
+            let branch = &nodes[at.node()].branches[at.leaf()];
+            if at.index() > 0 {
+                let part = at.index()..branch.leaf.end();
+                branch.leaf.fold(&part, pool.kind(), needs, &mut moments);
+                at = self.next_leaf(at);
+            } else if at.node() < to.node() {
+                moments.merge(&branch.rest);
                 at = Place::new(at.node() + 1, 0, 0);
-                continue;
-            }
-            let branch = &node.branches[at.leaf()];
-            if at.index() == 0 {
-                moments.merge(&branch.moments);
             } else {
-                let rest = at.index()..branch.leaf.end();
-                branch.leaf.fold(&rest, pool.kind(), needs, &mut moments);
+                moments.merge(&branch.moments);
+                at = self.next_leaf(at);
             }
-            at = self.next_leaf(at);
         }
         let open = self.trunk.as_ref().filter(|_| to.node() == nodes.len() && !nodes.is_empty());
         match open {

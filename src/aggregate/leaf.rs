@@ -82,7 +82,11 @@ impl Leaf {
 
     /// Index of the first live event at or after `time`.
     pub(super) fn seek(&self, time: i64) -> usize {
-        self.start + self.times[self.start..].partition_point(|t| *t < time)
+        let live = &self.times[self.start..];
+        match live.first() {
+            Some(first) if *first < time => self.start + live.partition_point(|t| *t < time),
+            _ => self.start,
+        }
     }
 
     /// The valid events of `range`, one bit each.

@@ -71,6 +71,17 @@ impl Moments {
         self.max = self.max.max(part.max);
     }
 
+    /// This run and the one behind it.
+    pub(super) fn joined(&self, behind: &Self) -> Self {
+        if self.n == 0 {
+            // It has no centre worth keeping.
+            return *behind;
+        }
+        let mut both = *self;
+        both.merge(behind);
+        both
+    }
+
     /// The mean. Infinite or NaN as the plain sum says if a value was not finite.
     pub(super) fn mean(&self) -> f64 {
         let n = self.n as f64;

@@ -161,6 +161,12 @@ impl Lane {
         self.slots * size_of::<EventBuffer>() + self.pool.bytes() + self.symbols.bytes()
     }
 
+    /// All that outlives a batch.
+    #[cfg(test)]
+    pub(super) fn state(&self) -> impl std::fmt::Debug {
+        (&self.buffers, &self.symbols)
+    }
+
     /// Bytes of a buffered event, as it lies in a full leaf.
     pub(super) fn event_bytes(&self) -> usize {
         self.pool.event_bytes()

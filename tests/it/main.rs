@@ -6,3 +6,4 @@ mod architecture;
 mod broken;
 mod golden;
 mod pipelines;
+mod window_cost;

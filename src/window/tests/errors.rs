@@ -14,7 +14,7 @@ fn a_wrong_window_is_told_where_what_and_what_instead() {
         ("- { over: 1h, compute: [cuont] }", "did you mean `count`?"),
         (
             "- { over: 1h, of: y, compute: [sum] }",
-            "1:17: no column `y`; expected one of `x`, `flag`, `text`",
+            "1:19: no column `y`; expected one of `x`, `flag`, `text`",
         ),
         (
             "- { over: 1h, of: text, compute: [sum] }",
