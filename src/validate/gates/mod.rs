@@ -1,0 +1,1 @@
+//! Gates: what a record meets between the rules and the cleaning.
