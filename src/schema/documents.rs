@@ -196,11 +196,9 @@ fn join(folder: &str, file: &str) -> Option<String> {
 fn draft(root: &Node) -> Result<Draft, Problem> {
     let Some(node) = root.get("$schema") else { return Ok(Draft::Draft202012) };
     let uri = node.as_str().unwrap_or_default();
-    let bare =
-        uri.trim_end_matches('#').trim_start_matches("https://").trim_start_matches("http://");
-    match bare {
-        "json-schema.org/draft/2020-12/schema" => Ok(Draft::Draft202012),
-        "json-schema.org/draft-07/schema" => Ok(Draft::Draft07),
+    match uri.trim_end_matches('#') {
+        "https://json-schema.org/draft/2020-12/schema" => Ok(Draft::Draft202012),
+        "http://json-schema.org/draft-07/schema" => Ok(Draft::Draft07),
         _ => Err(Problem::new(node.at, format!("`$schema` names {}", node.kind())).expected(
             "`https://json-schema.org/draft/2020-12/schema` or \
              `http://json-schema.org/draft-07/schema#`",
