@@ -6,6 +6,7 @@ mod cast;
 mod clip;
 mod drop_duplicates;
 mod fill;
+mod filter;
 mod lower;
 mod outlier;
 mod trim;
@@ -32,6 +33,7 @@ pub const OPERATORS: &[Component<Build>] = &[
     clip::COMPONENT,
     drop_duplicates::COMPONENT,
     fill::COMPONENT,
+    filter::COMPONENT,
     lower::COMPONENT,
     outlier::COMPONENT,
     trim::COMPONENT,

@@ -129,11 +129,14 @@ fn plan_error(error: &DataFusionError) -> ExpressionError {
         Some((text, candidates)) => (text, Some(candidates)),
         None => (text, None),
     };
-    let text = text.replace(" You might need to add explicit type casts.", "");
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let error = ExpressionError::new(line.trim_end_matches('.'));
-    match candidates {
-        Some(list) => error.expected(list.split_whitespace().collect::<Vec<_>>().join(" ")),
-        None => error,
-    }
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_line(&text.replace(" You might need to add explicit type casts.", ""));
+    let expected = match candidates {
+        Some(candidates) => one_line(candidates),
+        None if text.starts_with("Unsupported SQL type") => {
+            "bigint, double, text, boolean, date or timestamp".to_owned()
+        }
+        None => "operands of the types named; cast a column as in `cast(x as double)`".to_owned(),
+    };
+    ExpressionError::new(text.trim_end_matches('.')).expected(expected)
 }

@@ -89,7 +89,7 @@ fn values_are_those_of_sql() {
         ("round(2.567, 2)", "2.57"),
         ("a / (b - 2)", "failed: division by zero"),
         ("a + 9223372036854775807", "failed: arithmetic overflow"),
-        ("cast(Channel as bigint)", "failed: a text cannot be read as the type it is cast to"),
+        ("cast(Channel as bigint)", "failed: a value cannot be cast to the type asked for"),
         ("try_cast(Channel as bigint)", "null"),
     ] {
         assert_eq!(one(sql, row), value, "{sql}");
@@ -102,7 +102,7 @@ fn knows_its_columns_and_whether_it_can_be_null() {
     assert_eq!(of("geo.lat + amount").columns(), &[2, 4]);
     assert_eq!(of("1").columns(), &[] as &[usize]);
     assert!(!of("case when Channel = 'web' then 1 else 0 end").nullable());
-    assert!(!of("sin(geo.lat / 10)").nullable());
+    assert!(!of("geo.lat / 10 > 1 and Channel <> ''").nullable());
     assert!(of("10 / 3 + length(Channel)").nullable(), "overflow fails a row");
     assert!(of("amount").nullable());
 }
