@@ -1,6 +1,6 @@
 //! A pipeline file that is right as a whole, with its schema: what folds and emitters are made of.
 
-use super::{Emitter, Fold, Overrides, Spec, Vector, hash, plan::Plan};
+use super::{Emitter, Fold, Overrides, Spec, Vector, emitter::Target, hash, plan::Plan};
 use crate::{registry::Problem, schema::RecordSchema};
 use std::{fs, path::Path};
 
@@ -31,7 +31,8 @@ impl Definition {
 
     fn build(spec: Spec, schema: RecordSchema) -> Result<Self, Vec<Problem>> {
         let fold = Fold::build(&spec, &schema, None)?;
-        let emitter = Emitter::build(&spec, &fold.schema(), "", &spec.output.format)?;
+        let target = Target { format: &spec.output.format, definition: "", partitions: None };
+        let emitter = Emitter::build(&spec, &fold.schema(), target)?;
         let state_hash = hash::state_hash(&spec, &schema);
         let hash = hash::definition_hash(&spec, &schema);
         let vector = Vector::new(&spec, emitter.schema());
@@ -53,19 +54,21 @@ impl Definition {
         Fold::build(&self.spec, &self.schema, partitions).expect("built once by load")
     }
 
-    /// An emitter; one serves all folds of a worker.
-    pub fn emitter(&self) -> Emitter {
-        self.emitter_as(&self.spec.output.format)
+    /// An emitter; one serves all folds of a worker. `output_partitions` places the messages that
+    /// have no key; none where they are unknown.
+    pub fn emitter(&self, output_partitions: Option<i32>) -> Emitter {
+        self.emitter_as(&self.spec.output.format, output_partitions)
     }
 
     /// An emitter that writes JSON objects, whatever the file says: for comparing fields by name.
     pub(super) fn emitter_as_json(&self) -> Emitter {
-        self.emitter_as("json")
+        self.emitter_as("json", None)
     }
 
-    fn emitter_as(&self, format: &str) -> Emitter {
+    fn emitter_as(&self, format: &str, partitions: Option<i32>) -> Emitter {
         let schema = self.fold(None).schema();
-        Emitter::build(&self.spec, &schema, &self.hash, format).expect("built once by load")
+        let target = Target { format, definition: &self.hash, partitions };
+        Emitter::build(&self.spec, &schema, target).expect("built once by load")
     }
 
     /// What the file says.

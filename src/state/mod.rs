@@ -10,14 +10,3 @@ pub use horizon::Horizon;
 pub use key_columns::{KeyColumns, is_key_type};
 pub use keys::{BATCH_ROWS_MAX, Keys};
 pub use paged::Paged;
-
-/// How long after a key's last row a component still needs the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Horizon {
-    /// Not at all.
-    Stateless,
-    /// Microseconds.
-    For(i64),
-    /// For ever.
-    Forever,
-}
