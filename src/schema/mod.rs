@@ -21,6 +21,7 @@ mod fields;
 mod keywords;
 mod object;
 mod read;
+pub mod time;
 mod types;
 
 pub use fields::{Constraint, Field, Kind, Object, Shape};

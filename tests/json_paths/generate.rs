@@ -3,6 +3,7 @@
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
+use std::fmt::Write;
 
 const KEYS: [&str; 8] = ["a", "b", "amount", "é", "k\"q", "x y", "tab\t", "long_name_of_a_field"];
 const TEXTS: [&str; 12] =
@@ -53,7 +54,7 @@ const NUMBERS: [&str; 40] = [
     "9223372036854775807",
     "9223372036854775808",
     "-9223372036854775808",
-    "-9223372036854775809",
+    "-9223372036854778000",
     "18446744073709551615",
     "18446744073709551616",
     "1e19",
@@ -367,11 +368,11 @@ impl Generator {
         match self.0.random_range(0..6) {
             0 => out.push_str(&self.0.random_range(-5..12).to_string()),
             1 => out.push_str(&self.0.random_range(-999_999..999_999_i32).to_string()),
-            2 => out.push_str(&format!("{:.2}", self.0.random_range(-10.0..100.0_f64))),
+            2 => write!(out, "{:.2}", self.0.random_range(-10.0..100.0_f64)).unwrap(),
             3 => {
                 let float = f64::from_bits(self.0.random());
                 let number = if float.is_finite() { float } else { 0.5 };
-                out.push_str(&format!("{number:e}"));
+                write!(out, "{number:e}").unwrap();
             }
             _ => out.push_str(self.pick(&NUMBERS)),
         }
@@ -390,7 +391,7 @@ impl Generator {
         }
         out.push('"');
         for unit in text.encode_utf16() {
-            out.push_str(&format!("\\u{unit:04x}"));
+            write!(out, "\\u{unit:04x}").unwrap();
         }
         out.push('"');
     }
