@@ -18,6 +18,7 @@
 mod arrow;
 mod documents;
 mod fields;
+mod json;
 mod keywords;
 mod object;
 mod read;

@@ -99,7 +99,7 @@ mod tests {
         while day.format("%Y").to_string().len() == 4 {
             let expected = day.signed_duration_since(epoch).num_days();
             assert_eq!(date(day.to_string().as_bytes()).map(i64::from), Some(expected), "{day}");
-            day += chrono::Days::new(97);
+            day += chrono::TimeDelta::days(97);
         }
         for wrong in
             ["2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01", "2024-01-00", "2024-1-01"]

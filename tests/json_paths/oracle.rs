@@ -100,9 +100,8 @@ impl<'de> Deserialize<'de> for Unique {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
                 let mut keys = BTreeSet::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    if !keys.insert(key) {
-                        return Err(A::Error::custom("a key stands twice"));
-                    }
+                    let first = keys.insert(key);
+                    first.then_some(()).ok_or_else(|| A::Error::custom("a key stands twice"))?;
                     map.next_value::<Unique>()?;
                 }
                 Ok(Unique)
