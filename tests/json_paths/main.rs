@@ -40,23 +40,23 @@ fn batch<D: AsRef<[u8]>>(documents: &[D], first: usize) -> RawBatch {
 /// What the engine makes of the documents, cut at `cut`. Record indexes count through.
 fn run(text: &str, documents: &[Vec<u8>], cut: usize) -> (Decoded, Vec<Rejected>, u64) {
     let schema = RecordSchema::parse(text).unwrap();
-    let mut decoder = decoder(&schema);
-    let mut rules = Rules::build(&schema, &decoder.schema()).unwrap();
+    let mut format = decoder(&schema);
+    let mut rules = Rules::build(&schema, &format.schema()).unwrap();
     let mut parts = Vec::new();
     let mut records = Vec::new();
     let mut rejections = Vec::new();
     for (first, part) in [(0, &documents[..cut]), (cut, &documents[cut..])] {
         let raw = batch(part, first);
         let mut rejected = Rejections::default();
-        let decoded = decoder.decode(&raw, &mut rejected);
-        let decoded = rules.apply(&raw, decoded, &mut rejected);
+        let decoded = format.decode(&raw, &mut rejected);
+        let valid = rules.apply(&raw, decoded, &mut rejected);
         let shift = u32::try_from(first).unwrap();
-        records.extend(decoded.records.iter().map(|r| r + shift));
-        parts.push(decoded.columns);
+        records.extend(valid.records.iter().map(|r| r + shift));
+        parts.push(valid.columns);
         rejections
             .extend(rejected.0.into_iter().map(|r| Rejected { record: r.record + shift, ..r }));
     }
-    let columns = concat_batches(&decoder.schema(), &parts).unwrap();
+    let columns = concat_batches(&format.schema(), &parts).unwrap();
     rejections.sort_by_key(|r| r.record);
     (Decoded { columns, records }, rejections, rules.slow_path_records())
 }

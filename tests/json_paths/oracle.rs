@@ -6,10 +6,11 @@ use arrow::{
         DataType, Date32Type, Float64Type, Int64Type, SchemaRef, TimestampMicrosecondType,
     },
 };
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, Timelike};
+use regex::Regex;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
 /// What is to become of a document.
 pub(crate) enum Verdict {
@@ -23,7 +24,13 @@ pub(crate) struct Oracle(jsonschema::Validator);
 
 impl Oracle {
     pub(crate) fn new(schema: &Value) -> Self {
-        Self(jsonschema::options().should_validate_formats(true).build(schema).unwrap())
+        let options = jsonschema::options()
+            .should_validate_formats(true)
+            .with_format("date", |text: &str| {
+                DATE.is_match(text) && text.parse::<NaiveDate>().is_ok()
+            })
+            .with_format("date-time", is_date_time);
+        Self(options.build(schema).unwrap())
     }
 
     pub(crate) fn judge(&self, document: &[u8], columns: &SchemaRef) -> Verdict {
@@ -34,6 +41,21 @@ impl Oracle {
             Verdict::Invalid
         }
     }
+}
+
+static DATE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new("^[0-9]{4}-[0-9]{2}-[0-9]{2}$").unwrap());
+static DATE_TIME: LazyLock<Regex> = LazyLock::new(|| {
+    let time = "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?([zZ]|[+-][0-9]{2}:[0-9]{2})";
+    Regex::new(&format!("^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[tT]{time}$")).unwrap()
+});
+
+/// RFC 3339; a leap second only where UTC has them.
+fn is_date_time(text: &str) -> bool {
+    let Ok(time) = DateTime::parse_from_rfc3339(text) else { return false };
+    let utc = time.to_utc();
+    let leap = utc.nanosecond() >= 1_000_000_000;
+    DATE_TIME.is_match(text) && (!leap || (utc.hour(), utc.minute()) == (23, 59))
 }
 
 /// The value, if this is JSON in which no key stands twice.
@@ -78,9 +100,8 @@ impl<'de> Deserialize<'de> for Unique {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
                 let mut keys = BTreeSet::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    if !keys.insert(key) {
-                        return Err(A::Error::custom("a key stands twice"));
-                    }
+                    let first = keys.insert(key);
+                    first.then_some(()).ok_or_else(|| A::Error::custom("a key stands twice"))?;
                     map.next_value::<Unique>()?;
                 }
                 Ok(Unique)

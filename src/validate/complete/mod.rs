@@ -4,7 +4,7 @@
 
 use crate::{
     registry::{Node, Position, Problem},
-    schema::{Kind, Object, RecordSchema},
+    schema::{Kind, Object, RecordSchema, time},
 };
 use jsonschema::{Retrieve, Uri, ValidationError, Validator, paths::LocationSegment};
 use serde_json::Value;
@@ -39,6 +39,9 @@ impl Complete {
         let validator = jsonschema::options()
             .with_base_uri(format!("{BASE}.schema"))
             .should_validate_formats(true)
+            // The crate's own (0.60.2) take `0,` for a number of two digits.
+            .with_format("date", |text: &str| time::date(text.as_bytes()).is_some())
+            .with_format("date-time", |text: &str| time::date_time(text.as_bytes()).is_some())
             .with_retriever(Files(files))
             .build(&value)
             .map_err(|error| problem(text, &error))?;

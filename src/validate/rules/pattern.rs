@@ -88,52 +88,47 @@ fn class(chars: &mut Chars<'_>, out: &mut String) -> Option<()> {
     if chars.next_if_eq(&'^').is_some() {
         out.push('^');
     }
-    let mut empty = true;
+    let empty = out.len();
     loop {
-        let c = chars.next()?;
-        match c {
-            ']' if empty => return None,
-            ']' => {
+        let may_begin_range = match chars.next()? {
+            ']' if out.len() > empty => {
                 out.push(']');
                 return Some(());
             }
-            '\\' => match chars.next()? {
-                'd' => out.push_str("0-9"),
-                'w' => out.push_str("A-Za-z0-9_"),
-                c if c.is_ascii_punctuation() => {
-                    out.push('\\');
-                    out.push(c);
-                }
-                _ => return None,
-            },
-            // A hyphen is a range between two characters, and itself at the end.
-            '-' if chars.peek() == Some(&']') => out.push_str("\\-"),
-            'a'..='z' | 'A'..='Z' | '0'..='9' => {
-                out.push(c);
-                if chars.next_if_eq(&'-').is_some() {
-                    match chars.next()? {
-                        ']' => {
-                            out.push_str("\\-]");
-                            return Some(());
-                        }
-                        end if end.is_ascii_alphanumeric() => {
-                            out.push('-');
-                            out.push(end);
-                        }
-                        _ => return None,
-                    }
-                }
+            '\\' => {
+                out.push_str(&class_escape(chars.next()?)?);
+                false
             }
-            '_' | '.' | ' ' | '/' | ':' | ',' | ';' | '@' | '#' | '+' | '*' | '=' | '%' | '!'
-            | '?' | '(' | ')' | '$' | '\'' | '"' | '<' | '>' => {
-                if chars.peek() == Some(&'-') {
-                    return None;
-                }
+            c if c.is_ascii_alphanumeric() => {
                 out.push(c);
+                true
+            }
+            c if "_. /:,;@#+*=%!?()$'\"<>".contains(c) => {
+                out.push(c);
+                false
             }
             _ => return None,
+        };
+        if chars.next_if_eq(&'-').is_some() {
+            match chars.next()? {
+                // A hyphen before the end is itself.
+                ']' => {
+                    out.push_str("\\-]");
+                    return Some(());
+                }
+                end if may_begin_range && end.is_ascii_alphanumeric() => out.extend(['-', end]),
+                _ => return None,
+            }
         }
-        empty = false;
+    }
+}
+
+fn class_escape(c: char) -> Option<String> {
+    match c {
+        'd' => Some("0-9".to_owned()),
+        'w' => Some("A-Za-z0-9_".to_owned()),
+        _ if c.is_ascii_punctuation() => Some(format!("\\{c}")),
+        _ => None,
     }
 }
 
