@@ -68,6 +68,12 @@ impl Keys {
         }
     }
 
+    /// Keys for batches of at most `rows` rows, so that few rows show how slots are reused.
+    #[cfg(test)]
+    pub(crate) fn for_batches_of(rows: u64, horizon: Horizon) -> Self {
+        Self { quarantine: rows, ..Self::new(horizon) }
+    }
+
     /// Appends the slot of each row's key to `slots`, and the slots whose keys expired on the way
     /// to `expired`, in offset order.
     ///
