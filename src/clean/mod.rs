@@ -17,7 +17,7 @@ pub const OPERATORS: &[Component<Build>] = &[filter::COMPONENT];
 pub type Build = fn(&Node, &Input<'_>) -> Result<Box<dyn Clean>, Problem>;
 
 /// What an operator may know when it is built.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Input<'a> {
     /// The columns before the step.
     pub schema: &'a SchemaRef,
