@@ -1,7 +1,10 @@
 //! Syntax tree to physical expression: plan, coerce, give it one of the engine's types, simplify.
 
 use super::{Expression, cannot_fail::cannot_fail, error::ExpressionError, functions, parse};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+};
 use datafusion_common::{
     DFSchema, DataFusionError, Result as PlanResult, ToDFSchema,
     tree_node::{Transformed, TreeNode},
@@ -12,8 +15,8 @@ use datafusion_expr::{
 };
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_physical_expr::{
-    PhysicalExpr, create_physical_expr,
-    expressions::{BinaryExpr, Column},
+    PhysicalExpr, ScalarFunctionExpr, create_physical_expr,
+    expressions::{BinaryExpr, Column, Literal},
     utils::collect_columns,
 };
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
@@ -39,7 +42,53 @@ pub(super) fn compile(sql: &str, schema: &SchemaRef) -> Result<Expression, Expre
     let physical = create_physical_expr(&simple, &named, &properties, &planning)
         .and_then(checked_integers)
         .map_err(|e| plan_error(&e))?;
-    finish(physical, schema).map_err(|e| plan_error(&e))
+    check_patterns(&physical)?;
+    let expression = finish(physical, schema).map_err(|e| plan_error(&e))?;
+    check_constant(&expression)?;
+    Ok(expression)
+}
+
+/// Refuses a regular expression that no record could be matched against.
+fn check_patterns(physical: &Arc<dyn PhysicalExpr>) -> Result<(), ExpressionError> {
+    let pattern = if let Some(function) = physical.downcast_ref::<ScalarFunctionExpr>() {
+        function.args().get(1).filter(|_| function.name().starts_with("regexp_"))
+    } else {
+        physical.downcast_ref::<BinaryExpr>().filter(|b| is_match(*b.op())).map(BinaryExpr::right)
+    };
+    let literal = pattern.and_then(|p| p.downcast_ref::<Literal>());
+    if let Some(Some(text)) = literal.and_then(|l| l.value().try_as_str())
+        && regex::Regex::new(text).is_err()
+    {
+        return Err(ExpressionError::new(format!("`{text}` is no regular expression"))
+            .expected("the syntax of Rust's regex crate"));
+    }
+    physical.children().into_iter().try_for_each(check_patterns)
+}
+
+fn is_match(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::RegexMatch
+            | Operator::RegexIMatch
+            | Operator::RegexNotMatch
+            | Operator::RegexNotIMatch
+    )
+}
+
+/// Refuses an expression that reads no column and fails: it would reject every record.
+fn check_constant(expression: &Expression) -> Result<(), ExpressionError> {
+    if !expression.columns().is_empty() {
+        return Ok(());
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    let schema = Arc::clone(&expression.projected);
+    let row = RecordBatch::try_new_with_options(schema, Vec::new(), &options)
+        .expect("a row without columns");
+    match expression.evaluate(&row).failed.first() {
+        None => Ok(()),
+        Some((_, reason)) => Err(ExpressionError::new(format!("fails on every record: {reason}"))
+            .expected("an expression that has a value")),
+    }
 }
 
 /// Narrows the expression to the columns it reads, so that evaluating never touches the others.
@@ -136,7 +185,7 @@ fn plan_error(error: &DataFusionError) -> ExpressionError {
         None if text.starts_with("Unsupported SQL type") => {
             "bigint, double, text, boolean, date or timestamp".to_owned()
         }
-        None => "operands of the types named; cast a column as in `cast(x as double)`".to_owned(),
+        None => "types that go together: cast a column as in `cast(x as double)`".to_owned(),
     };
     ExpressionError::new(text.trim_end_matches('.')).expected(expected)
 }

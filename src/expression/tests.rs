@@ -3,12 +3,14 @@
 use super::*;
 use arrow::{
     array::{
-        Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+        Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
         TimestampMicrosecondArray,
     },
-    datatypes::{Field, Schema, TimeUnit},
+    datatypes::{Field, Int64Type, Schema, TimeUnit},
     util::display::array_value_to_string,
 };
+use datafusion_expr::{ColumnarValue, Volatility, create_udf};
+use datafusion_physical_expr::ScalarFunctionExpr;
 use proptest::prelude::*;
 
 fn schema() -> SchemaRef {
@@ -135,6 +137,9 @@ fn refusals_say_where_what_and_what_instead() {
             "a = $1",
             "*",
             "null",
+            "10 / 0",
+            "regexp_like(Channel, '(')",
+            "Channel ~ '['",
             "a and ok",
             "sin(Channel, a)",
             "Channel + ok",
@@ -169,7 +174,7 @@ fn every_unsteady_function_is_refused() {
 
 #[test]
 fn no_rows_no_failures() {
-    let evaluated = Expression::compile("10 / 0", &schema()).unwrap().evaluate(&batch(&[]));
+    let evaluated = Expression::compile("10 / a", &schema()).unwrap().evaluate(&batch(&[]));
     assert_eq!(evaluated.values.len(), 0);
     assert!(evaluated.failed.is_empty());
 }
@@ -201,7 +206,6 @@ const FALLIBLE: &[&str] = &[
     "chr(a)",
     "gcd(a, b)",
     "date_trunc('day', to_timestamp(a))",
-    "10 / 0",
     "ok is not true or 10 / a > 1",
 ];
 
@@ -284,4 +288,25 @@ fn batches_of_1_7_and_1000_agree_and_neighbours_are_unaffected() {
     let bare = Expression::compile("10 / a", &schema()).unwrap();
     let failed: Vec<usize> = bare.evaluate(&rows).failed.into_iter().map(|f| f.0).collect();
     assert_eq!(failed, (0..1000).step_by(3).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_panic_in_a_function_is_a_failure_of_its_row() {
+    let trap = |args: &[ColumnarValue]| {
+        let values = args[0].to_array(1)?;
+        assert!(!values.as_primitive::<Int64Type>().values().contains(&3), "trapped");
+        Ok(ColumnarValue::Array(values))
+    };
+    let int = DataType::Int64;
+    let trap = create_udf("trap", vec![int.clone()], int, Volatility::Immutable, Arc::new(trap));
+    let mut expression = Expression::compile("a", &schema()).unwrap();
+    let args = vec![Arc::clone(&expression.physical)];
+    let schema = Arc::clone(&expression.projected);
+    let call = ScalarFunctionExpr::try_new(Arc::new(trap), args, &schema, Arc::default()).unwrap();
+    expression.physical = Arc::new(call);
+    let rows: Vec<Row> = (0..5).map(|a| (Some(a), None, None, "", 0.0, 0, None)).collect();
+    let evaluated = expression.evaluate(&batch(&rows));
+    assert_eq!(evaluated.failed, [(3, "a function cannot handle a value".to_owned())]);
+    assert_eq!(evaluated.values.as_primitive::<Int64Type>().value(4), 4);
+    assert!(evaluated.values.is_null(3));
 }

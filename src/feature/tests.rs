@@ -3,8 +3,7 @@
 use super::*;
 use arrow::{
     array::{
-        Array, AsArray, BooleanArray, Date32Array, Int64Array, StringArray,
-        TimestampMicrosecondArray,
+        AsArray, BooleanArray, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray,
     },
     datatypes::{Field, Float64Type, Int64Type, TimeUnit},
 };
@@ -32,19 +31,20 @@ const TS: EventTimeColumn = Some(4);
 fn rows(times: &[i64]) -> RecordBatch {
     let n = times.len();
     let cycle = |i: usize| (i % 4 != 3).then_some(i);
+    let signed = |i: usize| i64::try_from(i).unwrap();
     let days = times.iter().map(|us| i32::try_from(us.div_euclid(86_400_000_000)).unwrap());
     let categories = ["fuel", "food", "", "?"];
     let columns: Vec<ArrayRef> = vec![
         Arc::new((0..n).map(|i| cycle(i).map(|i| i as f64 * 2.5)).collect::<Float64Array>()),
         Arc::new((0..n).map(|i| cycle(i).map(|i| categories[i % 3])).collect::<StringArray>()),
-        Arc::new((0..n).map(|i| cycle(i).map(|i| i as i64)).collect::<Int64Array>()),
+        Arc::new((0..n).map(|i| cycle(i).map(signed)).collect::<Int64Array>()),
         Arc::new((0..n).map(|i| cycle(i).map(|i| i % 2 == 0)).collect::<BooleanArray>()),
         Arc::new(Int64Array::from_iter_values(times.iter().map(|us| us.div_euclid(1000)))),
         Arc::new(
             TimestampMicrosecondArray::from_iter_values(times.iter().copied()).with_timezone("UTC"),
         ),
         Arc::new(Date32Array::from_iter_values(days)),
-        Arc::new(Int64Array::from_iter_values((0..n).map(|i| i as i64))),
+        Arc::new(Int64Array::from_iter_values((0..n).map(signed))),
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
 }
@@ -91,7 +91,7 @@ fn table_rows_are_complete_and_their_examples_build() {
 #[test]
 fn the_list_keeps_its_order_and_types() {
     let features = build(
-        "[count, amount, ratio: amount / nullif(count, 0), is_fuel: \"case when category = 'fuel' \
+        "[count, amount, ratio: \"amount / nullif(count, 0)\", is_fuel: \"case when category = 'fuel' \
          then 1 else 0 end\", one_hot: { column: category, values: [fuel, food] }, cyclic: { \
          column: ts, period: day }, hour: \"extract(hour from at)\"]",
     )
