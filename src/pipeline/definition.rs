@@ -2,6 +2,7 @@
 
 use super::{Emitter, Fold, Overrides, Spec, Vector, emitter::Target, hash, plan::Plan};
 use crate::{registry::Problem, schema::RecordSchema};
+use arrow::datatypes::SchemaRef;
 use std::{fs, path::Path};
 
 /// A valid pipeline. Cheap to share; every fold and emitter made from it is of its own.
@@ -13,6 +14,8 @@ pub struct Definition {
     hash: String,
     plan: String,
     vector: Vector,
+    /// The columns of folded rows.
+    rows: SchemaRef,
 }
 
 impl Definition {
@@ -44,7 +47,8 @@ impl Definition {
             hash: &hash,
         }
         .to_string();
-        Ok(Self { spec, schema, state_hash, hash, plan, vector })
+        let rows = fold.schema();
+        Ok(Self { spec, schema, state_hash, hash, plan, vector, rows })
     }
 
     /// A fold without state, for one (topic, partition). `partitions` is the topic's number of
@@ -66,9 +70,8 @@ impl Definition {
     }
 
     fn emitter_as(&self, format: &str, partitions: Option<i32>) -> Emitter {
-        let schema = self.fold(None).schema();
         let target = Target { format, definition: &self.hash, partitions };
-        Emitter::build(&self.spec, &schema, target).expect("built once by load")
+        Emitter::build(&self.spec, &self.rows, target).expect("built once by load")
     }
 
     /// What the file says.
@@ -123,4 +126,18 @@ fn record_schema(pipeline: &Path, spec: &Spec) -> Result<RecordSchema, Problem> 
         |name: &str| fs::read_to_string(beside(&path, name)).map_err(|error| error.to_string());
     RecordSchema::parse_with(&text, &mut read)
         .map_err(|problem| problem.in_file(path.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_can_share_a_definition_and_own_what_is_made_from_it() {
+        fn shared<T: Send + Sync>() {}
+        fn owned<T: Send>() {}
+        shared::<Definition>();
+        owned::<Fold>();
+        owned::<Emitter>();
+    }
 }

@@ -151,7 +151,8 @@ impl JsonSchema for HeadersSpec {
 pub struct DeadLetter {
     /// Topic of the rejected records.
     pub topic: String,
-    /// Prefix of the context headers; Kafka Connect's by default.
+    /// What the names of the context headers begin with; Kafka Connect's `__connect.errors.` by
+    /// default.
     #[serde(default = "connect_prefix")]
     pub prefix: String,
 }
