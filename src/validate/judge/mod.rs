@@ -136,6 +136,11 @@ impl Rules {
         if rejected.0.len() == before { decoded } else { filter(&decoded, keep) }
     }
 
+    /// True if every record meets the complete validator: the schema says more than the rules can.
+    pub fn needs_complete(&self) -> bool {
+        self.every_record
+    }
+
     /// Records that met the complete validator so far.
     pub fn slow_path_records(&self) -> u64 {
         self.slow_path_records

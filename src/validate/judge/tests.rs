@@ -50,6 +50,7 @@ fn rows_that_pass_are_untouched() {
     assert_eq!(rejected.0, []);
     assert_eq!(kept.records, [0, 2, 4]);
     assert_eq!(rules.slow_path_records(), 0);
+    assert!(!rules.needs_complete());
 }
 
 #[test]
