@@ -221,3 +221,13 @@ fn a_row_that_a_condition_fails_on_is_rejected_and_enters_no_window() {
     assert_eq!(counts, [0, 1, 1, 2]);
     assert_eq!(float(&out.columns, "x_sum_1s", 3), Some(4.0));
 }
+
+#[test]
+fn what_no_later_record_can_see_is_dropped() {
+    for over in ["20 rows", "20us"] {
+        let mut windows = build(&format!("[{{ over: {over}, of: x, compute: [mean] }}]"));
+        let records: Vec<_> = (0..3_000).map(|i| Record::new(0, i, 1.0)).collect();
+        run(&mut windows, &records, 10, &[]);
+        assert!(windows.state_bytes() < 2_000, "{over}: {}", windows.state_bytes());
+    }
+}
