@@ -7,7 +7,7 @@ use arrow::{
 };
 use datafusion_common::{
     DFSchema, DataFusionError, Result as PlanResult, ToDFSchema,
-    tree_node::{Transformed, TreeNode},
+    tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
 use datafusion_expr::{
     Expr, ExprSchemable, Operator, cast, execution_props::ExecutionProps,
@@ -15,8 +15,8 @@ use datafusion_expr::{
 };
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_physical_expr::{
-    PhysicalExpr, ScalarFunctionExpr, create_physical_expr,
-    expressions::{BinaryExpr, Column, Literal},
+    PhysicalExpr, create_physical_expr,
+    expressions::{BinaryExpr, Column},
     utils::collect_columns,
 };
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
@@ -34,6 +34,7 @@ pub(super) fn compile(sql: &str, schema: &SchemaRef) -> Result<Expression, Expre
     let context = SimplifyContext::builder().with_schema(Arc::clone(&named)).build();
     let simplifier = ExprSimplifier::new(context);
     let coerced = simplifier.coerce(planned, &named).map_err(|e| plan_error(&e))?;
+    check_patterns(&coerced)?;
     let typed = to_engine_type(coerced, &named)?;
     // Simplifying is not only for speed: `coalesce` evaluates only once it has become a CASE.
     let simple = simplifier.simplify(typed).map_err(|e| plan_error(&e))?;
@@ -42,27 +43,34 @@ pub(super) fn compile(sql: &str, schema: &SchemaRef) -> Result<Expression, Expre
     let physical = create_physical_expr(&simple, &named, &properties, &planning)
         .and_then(checked_integers)
         .map_err(|e| plan_error(&e))?;
-    check_patterns(&physical)?;
     let expression = finish(physical, schema).map_err(|e| plan_error(&e))?;
     check_constant(&expression)?;
     Ok(expression)
 }
 
 /// Refuses a regular expression that no record could be matched against.
-fn check_patterns(physical: &Arc<dyn PhysicalExpr>) -> Result<(), ExpressionError> {
-    let pattern = if let Some(function) = physical.downcast_ref::<ScalarFunctionExpr>() {
-        function.args().get(1).filter(|_| function.name().starts_with("regexp_"))
-    } else {
-        physical.downcast_ref::<BinaryExpr>().filter(|b| is_match(*b.op())).map(BinaryExpr::right)
-    };
-    let literal = pattern.and_then(|p| p.downcast_ref::<Literal>());
-    if let Some(Some(text)) = literal.and_then(|l| l.value().try_as_str())
-        && regex::Regex::new(text).is_err()
-    {
-        return Err(ExpressionError::new(format!("`{text}` is no regular expression"))
-            .expected("the syntax of Rust's regex crate"));
+fn check_patterns(expr: &Expr) -> Result<(), ExpressionError> {
+    let mut wrong = None;
+    let visited = expr.apply(|node| {
+        let pattern = match node {
+            Expr::ScalarFunction(call) if call.name().starts_with("regexp_") => call.args.get(1),
+            Expr::BinaryExpr(binary) if is_match(binary.op) => Some(&*binary.right),
+            _ => None,
+        };
+        if let Some(Expr::Literal(pattern, _)) = pattern
+            && let Some(Some(text)) = pattern.try_as_str()
+            && regex::Regex::new(text).is_err()
+        {
+            wrong = Some(text.to_owned());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    visited.map_err(|e| plan_error(&e))?;
+    match wrong {
+        None => Ok(()),
+        Some(text) => Err(ExpressionError::new(format!("`{text}` is no regular expression"))
+            .expected("the syntax of Rust's regex crate")),
     }
-    physical.children().into_iter().try_for_each(check_patterns)
 }
 
 fn is_match(op: Operator) -> bool {

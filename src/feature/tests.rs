@@ -120,37 +120,36 @@ fn the_list_keeps_its_order_and_types() {
 
 #[test]
 fn mistakes_say_where_and_what_instead() {
-    insta::assert_snapshot!(
-        [
-            "[amuont]",
-            "[amount / 2]",
-            "[amount, amount]",
-            "[amount, { amount: count + 1 }]",
-            "- a: amount\n  b: count",
-            "[3]",
-            "[x: 3]",
-            "[x: amuont / 2]",
-            "[one_hto: { column: category, values: [a] }]",
-            "[one_hot: { column: category }]",
-            "[one_hot: { column: category, values: [] }]",
-            "[one_hot: { column: category, values: [a, 3] }]",
-            "[one_hot: { column: category, values: [a, b, a] }]",
-            "[one_hot: { column: count, values: [1, x] }]",
-            "[one_hot: { column: amount, values: [1] }]",
-            "[one_hot: { column: category, values: [a], unknown: error }]",
-            "[cyclic: { column: ts, period: dya }]",
-            "[cyclic: { column: count, period: day }]",
-            "[cyclic: { column: category, period: day }]",
-            "[cyclic: { column: count, period: -1 }]",
-            "[cyclic: { column: at, period: 24 }]",
-            "[standardize: { column: amount, mean: 1, std: -1 }]",
-            "[standardize: { column: category, mean: 1, std: 1 }]",
-            "[standardize: { colum: amount, mean: 1, std: 1 }]",
-            "[minmax: { column: amount, min: 2, max: 1 }]",
-        ]
-        .map(|text| format!("{text}\n    {}", error(text)))
-        .join("\n")
-    );
+    let mistakes = [
+        "[amuont]",
+        "[amount / 2]",
+        "[amount, amount]",
+        "[amount, { amount: count + 1 }]",
+        "- a: amount\n  b: count",
+        "[3]",
+        "[x: 3]",
+        "[x: amuont / 2]",
+        "[one_hto: { column: category, values: [a] }]",
+        "[one_hot: { column: category }]",
+        "[one_hot: { column: category, values: [] }]",
+        "[one_hot: { column: category, values: [a, 3] }]",
+        "[one_hot: { column: category, values: [a, b, a] }]",
+        "[one_hot: { column: count, values: [1, x] }]",
+        "[one_hot: { column: amount, values: [1] }]",
+        "[one_hot: { column: category, values: [a], unknown: error }]",
+        "[cyclic: { column: ts, period: dya }]",
+        "[cyclic: { column: count, period: day }]",
+        "[cyclic: { column: category, period: day }]",
+        "[cyclic: { column: count, period: -1 }]",
+        "[cyclic: { column: at, period: 24 }]",
+        "[standardize: { column: amount, mean: 1, std: -1 }]",
+        "[standardize: { column: category, mean: 1, std: 1 }]",
+        "[standardize: { colum: amount, mean: 1, std: 1 }]",
+        "[minmax: { column: amount, min: 2, max: 1 }]",
+    ]
+    .map(|text| format!("{text}\n    {}", error(text)))
+    .join("\n");
+    insta::assert_snapshot!(mistakes);
 }
 
 #[test]
