@@ -9,10 +9,11 @@ use crate::{
     },
 };
 use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Write},
+    io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
@@ -43,7 +44,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Ok(definition) => definition,
         Err(exit) => return Ok(exit),
     };
-    let mut input = open(&args.input)?;
+    let progress = progress(&args.input);
+    let mut input = open(&args.input, &progress)?;
     let mut vectors = BufWriter::new(io::stdout().lock());
     let mut rejected = args.rejected.as_deref().map(create).transpose()?;
     let text = definition.spec().output.format != "arrow_ipc";
@@ -59,6 +61,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             None => Ok(()),
         },
     })?;
+    progress.finish_and_clear();
     vectors.flush()?;
     if let Some(mut file) = rejected {
         file.flush()?;
@@ -67,12 +70,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(if totals.balance() { Exit::Ok } else { Exit::Failure })
 }
 
-fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+/// Shows how much of the input is read, on a terminal that the vectors do not go to.
+fn progress(input: &Path) -> ProgressBar {
+    match input.metadata() {
+        Ok(file) if !io::stdout().is_terminal() => {
+            let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {eta}")
+                .expect("the template is well-formed");
+            ProgressBar::new(file.len()).with_style(style)
+        }
+        _ => ProgressBar::hidden(),
+    }
+}
+
+fn open(path: &Path, progress: &ProgressBar) -> anyhow::Result<Box<dyn BufRead>> {
     if path.as_os_str() == "-" {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Box::new(BufReader::new(file)))
+    Ok(Box::new(BufReader::new(progress.wrap_read(file))))
 }
 
 fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {

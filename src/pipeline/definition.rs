@@ -1,7 +1,7 @@
 //! A pipeline file that is right as a whole, with its schema: what folds and emitters are made of.
 
 use super::{Emitter, Fold, Overrides, Spec, Vector, emitter::Target, hash, plan::Plan};
-use crate::{registry::Problem, schema::RecordSchema};
+use crate::{registry::Problem, schema::RecordSchema, validate::Rules};
 use arrow::datatypes::SchemaRef;
 use std::{fs, path::Path};
 
@@ -124,7 +124,10 @@ fn record_schema(pipeline: &Path, spec: &Spec) -> Result<RecordSchema, Problem> 
     })?;
     let mut read =
         |name: &str| fs::read_to_string(beside(&path, name)).map_err(|error| error.to_string());
-    RecordSchema::parse_with(&text, &mut read)
+    let schema = RecordSchema::parse_with(&text, &mut read);
+    // The rules are bound again by each fold; bound here, their problems get the schema's name.
+    schema
+        .and_then(|schema| Rules::build(&schema, &schema.arrow()).map(|_| schema))
         .map_err(|problem| problem.in_file(path.display().to_string()))
 }
 
