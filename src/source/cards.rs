@@ -29,6 +29,14 @@ impl Cards {
     pub fn new(seed: u64, cards: u32, total: u64) -> Self {
         Self { random: ChaCha8Rng::seed_from_u64(seed), card_count: cards, made: 0, total }
     }
+
+    /// The same, begun `records` later in event time and in transaction numbers.
+    #[must_use]
+    pub fn later(mut self, records: u64) -> Self {
+        self.made += records;
+        self.total += records;
+        self
+    }
 }
 
 impl Generator for Cards {
