@@ -162,6 +162,11 @@ impl Clients {
     }
 }
 
+/// Producer properties as the settings say, for clients beside the daemon's.
+pub fn producer_properties(settings: &Settings, embedded: Option<&Embedding>) -> ClientProperties {
+    Clients::new(settings, embedded).producer
+}
+
 /// An admin client as the settings say.
 pub fn admin(settings: &Settings) -> Result<Admin, kafka::admin::AdminError> {
     let clients = Clients::new(settings, None);

@@ -1,0 +1,83 @@
+//! `millstream run`: the daemon.
+
+use super::{Exit, terminal};
+use crate::{
+    pipeline::{
+        spec::{Delivery, Overrides},
+        supervisor::{self, RunOptions},
+    },
+    settings::{self, Settings},
+    telemetry,
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Pipeline file.
+    pipeline: PathBuf,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Delivery guarantee instead of the file's: exactly_once or at_least_once.
+    #[arg(long, value_parser = delivery)]
+    delivery: Option<Delivery>,
+    /// Rebuild the state of a group that ran with another definition.
+    #[arg(long)]
+    migrate: bool,
+    /// End once everything in the input topics is folded and committed. For one process alone.
+    #[arg(long)]
+    until_end: bool,
+}
+
+/// Where settings come from.
+#[derive(Debug, clap::Args)]
+pub(super) struct SettingsArgs {
+    /// Settings file [default: config/millstream.yaml where it exists].
+    #[arg(long = "settings", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// One setting, such as kafka.bootstrap_servers=broker:9092; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+}
+
+impl SettingsArgs {
+    /// The settings, or a printed problem.
+    pub(super) fn load(&self) -> Result<Settings, Exit> {
+        Settings::load(self.file.as_deref(), settings::environment(), &self.sets).map_err(|problem| {
+            terminal::refuse(&[problem])
+        })
+    }
+}
+
+fn delivery(text: &str) -> Result<Delivery, String> {
+    match text {
+        "exactly_once" => Ok(Delivery::ExactlyOnce),
+        "at_least_once" => Ok(Delivery::AtLeastOnce),
+        _ => Err("expected exactly_once or at_least_once".to_owned()),
+    }
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let overrides = Overrides { delivery: args.delivery };
+    let definition = match terminal::load(&args.pipeline, overrides) {
+        Ok(definition) => Arc::new(definition),
+        Err(exit) => return Ok(exit),
+    };
+    let settings = match args.settings.load() {
+        Ok(settings) => settings,
+        Err(exit) => return Ok(exit),
+    };
+    telemetry::init_logs(&settings.log)?;
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let options = RunOptions {
+        migrate: args.migrate,
+        until_end: args.until_end,
+        ..RunOptions::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let summary = runtime.block_on(supervisor::run(definition, &settings, options))?;
+    terminal::complain(format_args!("{}", summary.totals));
+    Ok(Exit::Ok)
+}
