@@ -7,8 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a command line tool")]
 
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
-    bindings as sys,
+    ClientConfig, Offset, TopicPartitionList, bindings as sys,
     consumer::{BaseConsumer, Consumer as _},
     producer::{BaseProducer, Producer as _},
     types::RDKafkaRespErr,
@@ -79,7 +78,8 @@ fn copy(consumer: &BaseConsumer, producer: &BaseProducer, input: &str, output: &
                 if (*message).err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
                     produce(producer, topic, message);
                     copied += 1;
-                    if ends.get(&(*message).partition).is_some_and(|e| (*message).offset + 1 >= *e) {
+                    if ends.get(&(*message).partition).is_some_and(|e| (*message).offset + 1 >= *e)
+                    {
                         ends.remove(&(*message).partition);
                     }
                 }

@@ -65,7 +65,7 @@ const CLASSIC_GROUP: &[(&str, &str)] =
 const CONSUMER_OWNED: &[(&str, &str)] = &[
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
-    ("enable.partition.eof", "true"),
+    ("enable.partition.eof", "false"),
     ("auto.offset.reset", "error"),
     ("isolation.level", "read_committed"),
 ];

@@ -5,6 +5,11 @@
 //! * offset metadata as bytes (its accessor panics on binary metadata),
 //! * one wake-up for many queues.
 //!
+//! Batch consume of librdkafka before 2.13.2 moves the position past an error message as if it were
+//! a record, an end-of-partition notice included (librdkafka#4844); a later pause or rebalance then
+//! resumes one record too late. So `enable.partition.eof` stays off, the end of a log is read from
+//! [`log_end`], and after an error the reader seeks.
+//!
 //! Every pointer lives inside a type here that cannot outlive its client.
 #![expect(unsafe_code, reason = "the crate's only FFI module; each block says why it is sound")]
 
@@ -44,8 +49,6 @@ unsafe impl Send for PartitionQueue {}
 /// What a call to [`PartitionQueue::consume`] met beside records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// The end of the partition: the offset that the next record will have.
-    End(i64),
     /// The fetch position is not in the log (anymore).
     OutOfRange,
     /// Another error; librdkafka goes on by itself unless it is fatal.
@@ -136,12 +139,11 @@ impl Drop for PartitionQueue {
 /// SAFETY: `message` must point to a live message.
 unsafe fn read_notice(message: *mut sys::rd_kafka_message_t) -> Notice {
     // SAFETY: the caller promises a live message; errstr is valid as long as it is.
-    let (error, offset, text) = unsafe {
+    let (error, text) = unsafe {
         let text = CStr::from_ptr(sys::rd_kafka_message_errstr(message));
-        ((*message).err, (*message).offset, text.to_string_lossy().into_owned())
+        ((*message).err, text.to_string_lossy().into_owned())
     };
     match error {
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => Notice::End(offset),
         RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
         | RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => Notice::OutOfRange,
         other => Notice::Error(other.into(), text),
@@ -330,6 +332,24 @@ pub fn metadata(list: &TopicPartitionList) -> Vec<Vec<u8>> {
             .map(|e| bytes(e.metadata, e.metadata_size).unwrap_or_default().to_vec())
             .collect()
     }
+}
+
+/// The end of a partition's log as the newest fetch told it: the offset that the next record will
+/// have, or the end of what is committed. None before the first fetch. Asks no broker.
+pub fn log_end(consumer: &Consumer, topic: &str, partition: i32) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client is alive, the out pointers are valid.
+    let error = unsafe {
+        sys::rd_kafka_get_watermark_offsets(
+            consumer.client().native_ptr(),
+            topic.as_ptr(),
+            partition,
+            &raw mut low,
+            &raw mut high,
+        )
+    };
+    (error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
 }
 
 /// True if the current assignment was lost: its offsets must not be committed any more.

@@ -8,7 +8,8 @@ mod ffi;
 pub use client::{Consumer, ConsumerEvents, Deliveries, Producer, Rebalance, TopicPartition};
 pub use config::{ClientProperties, ConsumerGroup, admin_config, consumer_config, producer_config};
 pub use ffi::{
-    Notice, PartitionQueue, Wakeup, assignment_lost, metadata, produce, ring_events, silence_events,
+    Notice, PartitionQueue, Wakeup, assignment_lost, log_end, metadata, produce, ring_events,
+    silence_events,
 };
 
 pub(crate) use client::unassign;

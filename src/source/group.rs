@@ -160,6 +160,27 @@ impl Source {
         self.queues.get_mut(partition).map_or(0, |q| q.consume(max, after, batch, notice))
     }
 
+    /// The end of a partition's log, if everything before it has been handed out. Markers of
+    /// transactions take offsets but are no records, so the position decides, not the last record.
+    pub fn reached_end(&self, partition: &TopicPartition, next: i64) -> Option<i64> {
+        let TopicPartition { topic, partition } = partition;
+        let end = kafka::log_end(&self.consumer, topic, *partition)?;
+        if next >= end {
+            return Some(end);
+        }
+        let positions = self.consumer.position().ok()?;
+        let position = positions.find_partition(topic, *partition)?.offset().to_raw()?;
+        (position >= end).then_some(end)
+    }
+
+    /// Goes back to `offset`, after an error may have moved the position.
+    pub fn seek(&self, partition: &TopicPartition, offset: i64) -> Result<(), SourceError> {
+        let TopicPartition { topic, partition } = partition;
+        self.consumer
+            .seek(topic, *partition, Offset::Offset(offset), Duration::from_secs(1))
+            .map_err(SourceError::Assign)
+    }
+
     /// Stops fetching a partition without giving it back: it stays ours, so that nobody folds it.
     pub fn stop_fetching(&mut self, partition: &TopicPartition) -> Result<(), SourceError> {
         let mut list = TopicPartitionList::new();

@@ -151,23 +151,27 @@ impl Worker {
                 Phase::Live => self.options.batch_records,
             };
             partition.batch.clear();
-            let (mut end, mut out_of_range) = (None, false);
+            let mut notices = Vec::new();
             let after = partition.next - 1;
-            folded += self.source.consume(id, (slice, after), &mut partition.batch, |notice| {
-                match notice {
-                    Notice::End(offset) => end = Some(offset),
-                    Notice::OutOfRange => out_of_range = true,
-                    Notice::Error(code, text) => warn!(?code, text, "partition not read"),
-                }
-            });
-            let replayed = self.report.folding(|| partition.advance(&mut self.outbox), &id.topic);
-            self.report.replay_ended(id, replayed);
-            if let Some(end) = end {
-                let replayed = partition.reached_end(end);
+            let count =
+                self.source.consume(id, (slice, after), &mut partition.batch, |n| notices.push(n));
+            folded += count;
+            let replayed = if count == 0 {
+                self.source.reached_end(id, partition.next).and_then(|end| partition.reached_end(end))
+            } else {
+                self.report.folding(|| partition.advance(&mut self.outbox))
+            };
+            if let Some(replayed) = replayed {
                 self.report.replay_ended(id, replayed);
             }
-            if out_of_range {
-                broken.push(id.clone());
+            for notice in notices {
+                match notice {
+                    Notice::OutOfRange => broken.push(id.clone()),
+                    Notice::Error(code, reason) => {
+                        warn!(topic = id.topic, id.partition, ?code, reason, "partition not read");
+                        self.source.seek(id, partition.next)?;
+                    }
+                }
             }
         }
         for id in broken {

@@ -19,6 +19,11 @@ impl Worker {
     pub(super) fn serve_group(&mut self) -> Result<(), WorkerError> {
         while let Some(event) = self.source.serve()? {
             match event {
+                // The group only waits for our answer.
+                SourceEvent::Assigned(partitions) if partitions.is_empty() => {
+                    self.source.assign(&[])?;
+                    self.report.assigned(&partitions);
+                }
                 SourceEvent::Assigned(partitions) => {
                     info!(count = partitions.len(), "partitions assigned");
                     self.report.assigned(&partitions);

@@ -8,6 +8,7 @@ mod daemon;
 mod oracle;
 mod topic;
 
+mod edges;
 mod flights;
 mod groups;
 mod poison;
