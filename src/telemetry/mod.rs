@@ -1,1 +1,18 @@
-//! To be written.
+//! What millstream shows of itself: metrics, health, log lines, and the port that serves them.
+//!
+//! [`Metrics`] and [`Health`] are values that are passed down; nothing here is global but the log
+//! subscriber. Metrics are updated per batch and per commit, never per record, through children
+//! that were resolved once.
+
+mod health;
+mod logs;
+mod metrics;
+mod partition;
+mod process;
+mod server;
+
+pub use health::{Health, PartitionState};
+pub use logs::start_logs;
+pub use metrics::{BuildInfo, CommitResult, Metrics, Rebalance, Step};
+pub use partition::PartitionMetrics;
+pub use server::{bind, serve};
