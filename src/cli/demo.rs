@@ -8,7 +8,6 @@ use crate::{
         spec::Overrides,
     },
     source::{Generator, cards::Cards, flights::Flights},
-    telemetry,
 };
 use anyhow::Context as _;
 use std::{
@@ -101,7 +100,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         settings.kafka.bootstrap_servers.clone_from(servers);
         settings.create_topics = true;
     }
-    telemetry::init_logs(&settings.log)?;
+    super::run::start_logs(&settings)?;
     let mut generator: Box<dyn Generator> = match args.workload {
         Workload::Flights => Box::new(Flights::default()),
         Workload::Card => Box::new(Cards::new(args.seed, args.cards, args.records)),
@@ -112,7 +111,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     if args.produce_only {
         let producing = demo::produce(&definition, &settings, generator.as_mut(), rate);
         let count = runtime.block_on(producing)?;
-        terminal::answer(format_args!("{count} records in {}", definition.input_topics()[0]))?;
+        terminal::answer(format_args!("{count} records in {}", definition.spec().source.topics[0]))?;
         return Ok(Exit::Ok);
     }
     greet(args, &definition, &settings.listen.to_string());
@@ -134,7 +133,7 @@ fn greet(args: &Args, definition: &Definition, listen: &str) {
     };
     terminal::complain(format_args!(
         "pipeline {} on {broker}, at least once; metrics at http://{listen}/metrics; Ctrl-C ends it\n",
-        definition.name()
+        definition.spec().pipeline
     ));
 }
 

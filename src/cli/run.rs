@@ -1,15 +1,16 @@
 //! `millstream run`: the daemon.
 
 use super::{Exit, terminal};
+use anyhow::Context as _;
 use crate::{
     pipeline::{
         spec::{Delivery, Overrides},
         supervisor::{self, RunOptions},
     },
-    settings::{self, Settings},
+    settings::{self, LogFormat, Settings},
     telemetry,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{io::IsTerminal as _, path::PathBuf, sync::Arc};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Ok(settings) => settings,
         Err(exit) => return Ok(exit),
     };
-    telemetry::init_logs(&settings.log)?;
+    start_logs(&settings)?;
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
@@ -80,4 +81,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let summary = runtime.block_on(supervisor::run(definition, &settings, options))?;
     terminal::complain(format_args!("{}", summary.totals));
     Ok(Exit::Ok)
+}
+
+/// Starts the log as the settings say: text for a person at a terminal, JSON otherwise.
+pub(super) fn start_logs(settings: &Settings) -> anyhow::Result<()> {
+    let json = match settings.log.format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+    };
+    telemetry::start_logs(&settings.log.level, json).context("the setting `log.level`")
 }

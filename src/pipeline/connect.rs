@@ -2,6 +2,7 @@
 
 use super::Definition;
 use crate::kafka::admin::{Admin, AdminError, TopicFacts};
+use std::collections::BTreeMap;
 
 /// What was found out about the cluster.
 #[derive(Debug, Clone)]
@@ -10,8 +11,8 @@ pub struct Cluster {
     pub findings: Vec<String>,
     /// What would go wrong, each with what to do.
     pub problems: Vec<String>,
-    /// Partitions of all input topics together.
-    pub input_partitions: i32,
+    /// Partitions of each input topic.
+    pub inputs: BTreeMap<String, i32>,
     /// Partitions of the output topic.
     pub output_partitions: i32,
 }
@@ -24,32 +25,36 @@ pub async fn inspect(admin: &Admin, definition: &Definition, create: bool) -> Cl
     let mut cluster = Cluster {
         findings: Vec::new(),
         problems: Vec::new(),
-        input_partitions: 0,
+        inputs: BTreeMap::new(),
         output_partitions: 0,
     };
-    for topic in definition.input_topics() {
+    let spec = definition.spec();
+    for topic in &spec.source.topics {
         if let Some(facts) = cluster.look(admin, topic, None).await {
-            cluster.input_partitions += facts.partitions;
+            cluster.inputs.insert(topic.clone(), facts.partitions);
             cluster.check_input(&facts);
         }
     }
-    let partitions = cluster.input_partitions.max(1);
-    let create = create.then_some(partitions);
-    let output_bytes = definition.vector_bytes();
-    if let Some(facts) = cluster.look(admin, definition.output_topic(), create).await {
+    let create = create.then_some(cluster.input_partitions().max(1));
+    if let Some(facts) = cluster.look(admin, &spec.output.topic, create).await {
         cluster.output_partitions = facts.partitions;
-        cluster.check_limit(&facts, output_bytes, "limits.vector_bytes");
+        cluster.check_limit(&facts, spec.limits.vector_bytes.0, "limits.vector_bytes");
     }
-    if let Some(topic) = definition.dead_letter_topic()
-        && let Some(facts) = cluster.look(admin, topic, create).await
+    if let Some(dead_letter) = &spec.dead_letter
+        && let Some(facts) = cluster.look(admin, &dead_letter.topic, create).await
     {
-        let bytes = definition.record_bytes() + HEADER_ROOM;
+        let bytes = spec.limits.record_bytes.0 + HEADER_ROOM;
         cluster.check_limit(&facts, bytes, "limits.record_bytes + 64 KiB");
     }
     cluster
 }
 
 impl Cluster {
+    /// Partitions of all input topics together.
+    pub fn input_partitions(&self) -> i32 {
+        self.inputs.values().sum()
+    }
+
     /// Describes a topic, after making it if it is missing and `create` says how many partitions.
     async fn look(&mut self, admin: &Admin, topic: &str, create: Option<i32>) -> Option<TopicFacts> {
         let mut answer = admin.describe(topic).await;

@@ -85,12 +85,10 @@ pub async fn run(
         create_topics(&definition, &settings).await?;
         None
     } else {
-        let topics: Vec<(&str, i32)> = definition
-            .input_topics()
-            .iter()
-            .map(String::as_str)
-            .chain([definition.output_topic()])
-            .chain(definition.dead_letter_topic())
+        let spec = definition.spec();
+        let topics: Vec<(&str, i32)> = (spec.source.topics.iter().map(String::as_str))
+            .chain([spec.output.topic.as_str()])
+            .chain(spec.dead_letter.iter().map(|d| d.topic.as_str()))
             .map(|topic| (topic, PARTITIONS))
             .collect();
         Some(Embedded::start(&topics).map_err(DemoError::Broker)?)
@@ -101,13 +99,13 @@ pub async fn run(
     });
     let properties = supervisor::producer_properties(&settings, embedded.as_ref());
     let options = RunOptions { embedded, ..RunOptions::default() };
-    let (stop, consumed) = (Arc::clone(&options.stop), Arc::clone(&options.progress));
+    let (stop, consumed) = (Arc::clone(&options.stop), Arc::clone(&options.progress.consumed));
     let total = generator.total();
     let viewer = view(&definition, &properties, &stop, &events)?;
     let ticker = tick(total, Arc::clone(&consumed), Arc::clone(&stop), events)?;
     let pace =
         Pace { rate, consumed: Some(consumed), window: WINDOW, clock: clock::monotonic };
-    let feed = Feed::new(&properties, &definition.input_topics()[0], pace, Arc::clone(&stop))?;
+    let feed = Feed::new(&properties, &definition.spec().source.topics[0], pace, Arc::clone(&stop))?;
     let feeder = tasks::thread("generator".to_owned(), move || feed.run(generator.as_mut()))?;
 
     let result = supervisor::run(definition, &settings, options).await;
@@ -133,13 +131,13 @@ pub async fn produce(
     create_topics(definition, settings).await?;
     let properties = supervisor::producer_properties(settings, None);
     let pace = Pace { rate, consumed: None, window: WINDOW, clock: clock::monotonic };
-    let topic = &definition.input_topics()[0];
+    let topic = &definition.spec().source.topics[0];
     Ok(Feed::new(&properties, topic, pace, Arc::default())?.run(generator)?)
 }
 
 async fn create_topics(definition: &Definition, settings: &Settings) -> Result<(), AdminError> {
     let admin = supervisor::admin(settings)?;
-    for topic in definition.input_topics() {
+    for topic in &definition.spec().source.topics {
         admin.create(topic, PARTITIONS, &[]).await?;
     }
     Ok(())
@@ -157,7 +155,7 @@ fn view(
     let consumer: BaseConsumer = config.create().map_err(DemoError::Broker)?;
     let mut list = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
-        list.add_partition_offset(definition.output_topic(), partition, Offset::End)
+        list.add_partition_offset(&definition.spec().output.topic, partition, Offset::End)
             .map_err(DemoError::Broker)?;
     }
     consumer.assign(&list).map_err(DemoError::Broker)?;

@@ -7,25 +7,24 @@ use super::{
     Definition, Totals,
     connect::{self, Cluster},
     tasks,
-    worker::{Report, Worker, WorkerError, WorkerOptions, WorkerSummary},
+    worker::{Progress, Report, Worker, WorkerError, WorkerOptions, WorkerSummary},
 };
 use crate::{
     kafka::{self, ClientProperties, ConsumerGroup, admin::Admin},
     settings::Settings,
     sink::{Sink, Topics},
     source::Source,
-    telemetry::{self, Health, Metrics},
+    telemetry::{self, BuildInfo, Health, Metrics},
 };
 use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::Duration,
 };
-use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 /// What `run` may be told beside files.
@@ -37,8 +36,8 @@ pub struct RunOptions {
     pub until_end: bool,
     /// The broker is the embedded one, which has no admin API: its partitions are told here.
     pub embedded: Option<Embedding>,
-    /// Counts the records whose outcome is committed.
-    pub progress: Arc<AtomicU64>,
+    /// How far the run is.
+    pub progress: Progress,
     /// Ends the run when set.
     pub stop: Arc<AtomicBool>,
 }
@@ -58,15 +57,6 @@ pub enum RunError {
     /// The cluster does not offer what the pipeline needs.
     #[error("the cluster is not ready for this pipeline:\n  {}", .0.join("\n  "))]
     Cluster(Vec<String>),
-    /// The HTTP address is taken or not ours.
-    #[error("cannot listen on {address}: {error}; set `listen` to a free address")]
-    Listen {
-        /// As the settings say.
-        address: std::net::SocketAddr,
-        /// Why.
-        #[source]
-        error: io::Error,
-    },
     /// A worker failed for good.
     #[error("worker {index} failed: {}", chain(.error))]
     Worker {
@@ -113,12 +103,14 @@ pub async fn run(
 ) -> Result<Summary, RunError> {
     let clients = Clients::new(settings, options.embedded.as_ref());
     let cluster = ask_cluster(&definition, settings, &options, &clients).await?;
-    let metrics = Arc::new(Metrics::new(definition.name(), &definition.definition_hash_text()));
-    metrics.set_tls_verification_disabled(settings.tls_verification_disabled());
-    let health = Arc::new(Health::new());
-    let listener = TcpListener::bind(settings.listen)
-        .await
-        .map_err(|error| RunError::Listen { address: settings.listen, error })?;
+    let metrics = Arc::new(Metrics::new(&BuildInfo {
+        version: env!("CARGO_PKG_VERSION"),
+        pipeline: &definition.spec().pipeline,
+        definition: definition.hash(),
+    }));
+    metrics.tls_verification_disabled.set(settings.tls_verification_disabled().into());
+    let health = Arc::new(Health::new(settings.workers.get()));
+    let listener = telemetry::bind(settings.listen).await?;
     info!(address = %listener.local_addr()?, "serving /metrics, /livez, /readyz");
     let stop = Arc::clone(&options.stop);
     let http = tasks::spawn(
@@ -126,13 +118,12 @@ pub async fn run(
         telemetry::serve(listener, Arc::clone(&metrics), Arc::clone(&health), std::future::pending()),
     );
 
-    let at_end = Arc::new(AtomicU64::new(0));
-    let workers = start_workers(&definition, settings, &options, &clients, &cluster, |index| {
-        Report::new(index, &metrics, &health, &options.progress, &at_end)
-    })?;
-    let ended = wait_for_end(&workers, &options, &at_end, cluster.input_partitions).await;
+    let report = |index| Report::new(index, &metrics, &health, &options.progress);
+    let start = Start { definition: &definition, settings, options: &options, clients: &clients };
+    let workers = start.workers(&cluster, report)?;
+    let ended = wait_for_end(&workers, &options, cluster.input_partitions()).await;
     info!(reason = ended, "draining");
-    health.draining();
+    health.set_draining();
     stop.store(true, Ordering::Relaxed);
     let result = finish(workers, settings).await;
     http.abort();
@@ -182,10 +173,11 @@ async fn ask_cluster(
 ) -> Result<Cluster, RunError> {
     if let Some(embedded) = &options.embedded {
         info!("embedded broker: topic guards skipped");
+        let topics = definition.spec().source.topics.iter();
         return Ok(Cluster {
             findings: Vec::new(),
             problems: Vec::new(),
-            input_partitions: embedded.partitions,
+            inputs: topics.map(|topic| (topic.clone(), embedded.partitions)).collect(),
             output_partitions: embedded.partitions,
         });
     }
@@ -201,60 +193,74 @@ async fn ask_cluster(
 
 type Handle = thread::JoinHandle<Result<WorkerSummary, WorkerError>>;
 
-fn start_workers(
-    definition: &Arc<Definition>,
-    settings: &Settings,
-    options: &RunOptions,
-    clients: &Clients,
-    cluster: &Cluster,
-    report: impl Fn(usize) -> Report,
-) -> Result<Vec<Handle>, RunError> {
-    let worker_options = WorkerOptions {
-        commit_interval: duration(settings.commit_interval.us),
-        commit_records: settings.commit_records.get() as u64,
-        commit_bytes: usize::try_from(settings.commit_bytes.0).unwrap_or(usize::MAX),
-        batch_records: settings.batch_records.get(),
-        output_partitions: cluster.output_partitions,
-        settle: duration(settings.shutdown_grace.us) / 2,
-        migrate: options.migrate,
-    };
-    let topics = Topics {
-        output: definition.output_topic().to_owned(),
-        dead_letter: definition.dead_letter_topic().map(str::to_owned),
-    };
-    let inputs = definition.input_topics().to_vec();
-    let largest = definition.vector_bytes().max(definition.record_bytes()) + 128 * 1024;
-    let producer = kafka::producer_config(&clients.producer, largest);
-    (0..settings.workers.get())
-        .map(|index| {
-            let instance =
-                settings.group_instance_id.as_ref().map(|id| format!("{id}-{index}"));
-            let group = ConsumerGroup { id: definition.name().to_owned(), instance };
-            let consumer = kafka::consumer_config(&clients.consumer, &group);
-            let (definition, topics, inputs, producer, stop, report, worker_options) = (
-                Arc::clone(definition),
-                topics.clone(),
-                inputs.clone(),
-                producer.clone(),
-                Arc::clone(&options.stop),
-                report(index),
-                worker_options.clone(),
-            );
-            let work = move || {
-                let source = Source::join(&consumer, &inputs)?;
-                let sink = Sink::open(&producer, &topics)?;
-                Worker::new(definition, worker_options, (source, sink), report).run(&stop)
-            };
-            tasks::thread(format!("worker-{index}"), work).map_err(RunError::from)
-        })
-        .collect()
+/// What every worker is started from.
+struct Start<'s> {
+    definition: &'s Arc<Definition>,
+    settings: &'s Settings,
+    options: &'s RunOptions,
+    clients: &'s Clients,
 }
+
+impl Start<'_> {
+    fn workers(
+        &self,
+        cluster: &Cluster,
+        report: impl Fn(usize) -> Report,
+    ) -> Result<Vec<Handle>, RunError> {
+        let options = self.worker_options(cluster);
+        (0..self.settings.workers.get())
+            .map(|index| self.worker(index, options.clone(), report(index)))
+            .collect()
+    }
+
+    fn worker_options(&self, cluster: &Cluster) -> WorkerOptions {
+        let settings = self.settings;
+        WorkerOptions {
+            commit_interval: duration(settings.commit_interval.us),
+            commit_records: settings.commit_records.get() as u64,
+            commit_bytes: usize::try_from(settings.commit_bytes.0).unwrap_or(usize::MAX),
+            batch_records: settings.batch_records.get(),
+            inputs: cluster.inputs.clone(),
+            output_partitions: cluster.output_partitions,
+            settle: duration(settings.shutdown_grace.us) / 2,
+            migrate: self.options.migrate,
+        }
+    }
+
+    fn worker(
+        &self,
+        index: usize,
+        options: WorkerOptions,
+        report: Report,
+    ) -> Result<Handle, RunError> {
+        let spec = self.definition.spec();
+        let instance = self.settings.group_instance_id.as_ref().map(|id| format!("{id}-{index}"));
+        let group = ConsumerGroup { id: spec.pipeline.clone(), instance };
+        let consumer = kafka::consumer_config(&self.clients.consumer, &group);
+        let largest = spec.limits.vector_bytes.0.max(spec.limits.record_bytes.0) + MESSAGE_ROOM;
+        let producer = kafka::producer_config(&self.clients.producer, largest);
+        let inputs = spec.source.topics.clone();
+        let topics = Topics {
+            output: spec.output.topic.clone(),
+            dead_letter: spec.dead_letter.as_ref().map(|d| d.topic.clone()),
+        };
+        let (definition, stop) = (Arc::clone(self.definition), Arc::clone(&self.options.stop));
+        let work = move || {
+            let source = Source::join(&consumer, &inputs)?;
+            let sink = Sink::open(&producer, &topics)?;
+            Worker::new(definition, options, (source, sink), report).run(&stop)
+        };
+        Ok(tasks::thread(format!("worker-{index}"), work)?)
+    }
+}
+
+/// Room for keys and headers beside the largest value.
+const MESSAGE_ROOM: u64 = 128 * 1024;
 
 /// Waits for a reason to stop and names it.
 async fn wait_for_end(
     workers: &[Handle],
     options: &RunOptions,
-    at_end: &AtomicU64,
     partitions: i32,
 ) -> &'static str {
     let partitions = u64::try_from(partitions).unwrap_or(0);
@@ -271,7 +277,7 @@ async fn wait_for_end(
         if workers.iter().any(Handle::is_finished) {
             return "a worker ended";
         }
-        if options.until_end && at_end.load(Ordering::Relaxed) == partitions {
+        if options.until_end && options.progress.at_end.load(Ordering::Relaxed) == partitions {
             return "end of the input";
         }
     }

@@ -128,6 +128,11 @@ impl Sink {
         Ok(usize::try_from(self.producer.in_flight_count()).unwrap_or(0))
     }
 
+    /// Errors the client reported so far.
+    pub fn errors(&self) -> u64 {
+        self.producer.context().errors()
+    }
+
     /// Replaces the producer; what was under way is forgotten and must be sent again.
     pub fn reopen(&mut self) -> Result<(), SinkError> {
         self.producer = create(&self.config)?;

@@ -5,6 +5,7 @@ use crate::{
     pipeline::clock,
     sink::{Remedy, SinkError},
     source::{CommitError, Position},
+    telemetry::CommitResult,
 };
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
@@ -91,8 +92,7 @@ impl Worker {
             Remedy::Resend => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 warn!(%error, source, messages = self.outbox.len(), "sending again");
-                self.report.resent();
-                self.sent = 0;
+                                self.sent = 0;
                 self.backoff.failed();
                 self.sink.reopen()?;
                 Ok(())
@@ -102,30 +102,30 @@ impl Worker {
 
     fn commit_offsets(&mut self) {
         let positions: Vec<Position> =
-            self.partitions.values().filter_map(super::Partition::position).collect();
+            self.partitions.values().filter_map(super::partition::Partition::position).collect();
         let result =
             if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) };
         match result {
             Ok(()) => {
-                self.report.latencies(&self.outbox, clock::now_ms());
+                self.report.latencies(&self.outbox);
                 for position in &positions {
                     if let Some(partition) = self.partitions.get_mut(&position.partition) {
-                        let tally = partition.committed(position.offset);
-                        self.report.committed(partition, &tally);
+                        let totals = partition.committed(position.offset);
+                        self.report.committed(&totals);
                     }
                 }
-                self.report.commit("ok");
+                self.report.commit(CommitResult::Committed);
                 self.backoff.succeeded();
             }
             Err(error @ CommitError::Rebalanced(_)) => {
                 // Routine: the partitions are about to be revoked, or are lost already. The
                 // messages stand; whoever owns the partitions next repeats them.
                 info!(reason = %source_of(&error), "commit refused, the group rebalances");
-                self.report.commit("rebalanced");
+                self.report.commit(CommitResult::Failed);
             }
             Err(error @ CommitError::Retry(_)) => {
                 warn!(reason = %source_of(&error), "offsets not committed, trying again");
-                self.report.commit("failed");
+                self.report.commit(CommitResult::Failed);
                 self.backoff.failed();
                 return;
             }
@@ -134,6 +134,7 @@ impl Worker {
         self.sent = 0;
         self.committing = false;
         self.last_commit = clock::instant();
+        self.refresh();
     }
 
     /// Finishes and commits everything open, within the budget. What does not stand by then stays

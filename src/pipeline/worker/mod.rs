@@ -11,7 +11,7 @@ mod rebalance;
 mod report;
 mod start;
 
-pub use report::{Report, WorkerSummary};
+pub use report::{Progress, Report, WorkerSummary};
 pub use start::Stop;
 
 use crate::{
@@ -32,7 +32,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tracing::{error, info, warn};
+use tracing::warn;
 
 /// Why a worker ends early.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,8 @@ pub struct WorkerOptions {
     pub commit_bytes: usize,
     /// Records of one partition in one slice.
     pub batch_records: usize,
+    /// Partitions of each input topic.
+    pub inputs: BTreeMap<String, i32>,
     /// Partitions of the output topic.
     pub output_partitions: i32,
     /// Longest time spent on finishing before partitions are given back or the worker ends.
@@ -130,6 +132,7 @@ impl Worker {
                 // Back-pressure: the producer is full, nothing is folded until it has room.
                 self.poll_sink(FULL_PAUSE)?;
             } else if folded == 0 {
+                self.refresh();
                 self.source.wait(self.idle_time())?;
             }
         }
@@ -156,13 +159,18 @@ impl Worker {
             let count =
                 self.source.consume(id, (slice, after), &mut partition.batch, |n| notices.push(n));
             folded += count;
+            let replaying = partition.phase != Phase::Live;
             let replayed = if count == 0 {
-                self.source.reached_end(id, partition.next).and_then(|end| partition.reached_end(end))
+                let end = self.source.reached_end(id, partition.next);
+                end.and_then(|end| partition.reached_end(end))
             } else {
-                self.report.folding(|| partition.advance(&mut self.outbox))
+                partition.advance(&mut self.outbox, &self.report)
             };
+            if replaying {
+                self.report.replayed_records(count);
+            }
             if let Some(replayed) = replayed {
-                self.report.replay_ended(id, replayed);
+                self.report.replay_ended(partition, replayed);
             }
             for notice in notices {
                 match notice {
@@ -193,10 +201,13 @@ impl Worker {
     }
 
     fn stop_partition(&mut self, id: TopicPartition, stop: Stop) {
-        let TopicPartition { topic, partition } = &id;
-        error!(topic, partition, code = stop.code(), reason = %stop, "partition stopped");
         self.report.stopped(&id, &stop);
         self.stopped.insert(id, stop);
+    }
+
+    fn refresh(&mut self) {
+        let errors = self.source.errors() + self.sink.errors();
+        self.report.refresh(&self.partitions, &self.outbox, errors);
     }
 
     fn commit_due(&self) -> bool {

@@ -6,14 +6,16 @@
 //! ```
 
 use super::{
+    Report,
     metadata::{Ledger, Metadata},
     start::Start,
 };
 use crate::{
     batch::{Outbox, RawBatch},
     kafka::TopicPartition,
-    pipeline::{Definition, Emitter, Fold, Totals},
+    pipeline::{Definition, Emitter, Fold, Totals, clock},
     source::Position,
+    telemetry::Step,
 };
 use std::sync::Arc;
 
@@ -48,6 +50,8 @@ pub(super) struct Partition {
     pub(super) committed: i64,
     /// Offset behind the last record of the log, as far as known.
     pub(super) end: i64,
+    /// Kafka timestamp of the newest record folded.
+    pub(super) newest_timestamp_ms: Option<i64>,
     /// Outcomes since the last commit.
     pub(super) pending: Totals,
     /// True until the group knows where the state began.
@@ -62,7 +66,11 @@ pub(super) struct Partition {
 
 impl Partition {
     /// A partition that is to begin as `start` says.
-    pub(super) fn new(definition: &Definition, start: &Start, output_partitions: i32) -> Self {
+    pub(super) fn new(
+        definition: &Definition,
+        start: &Start,
+        (input_partitions, output_partitions): (i32, i32),
+    ) -> Self {
         let id = start.partition.clone();
         let phase = if start.from < start.committed {
             Phase::Replaying { until: start.committed, digest: start.digest }
@@ -74,13 +82,14 @@ impl Partition {
             next: start.from,
             committed: start.committed,
             end: start.end,
+            newest_timestamp_ms: None,
             pending: Totals::default(),
             unrecorded: start.fresh,
             ledger: start.ledger,
             origin: start.from,
-            state_hash: definition.state_hash(),
-            fold: definition.fold(&id.topic, id.partition),
-            emitter: definition.emitter(output_partitions),
+            state_hash: state_hash(definition),
+            fold: definition.fold(Some(input_partitions)),
+            emitter: definition.emitter(Some(output_partitions)),
             batch: RawBatch::new(Arc::from(id.topic.as_str()), id.partition),
             id,
         }
@@ -88,9 +97,9 @@ impl Partition {
 
     /// Folds the waiting batch, emits what is at or after the committed offset, and says how a
     /// replay ended if it did.
-    pub(super) fn advance(&mut self, outbox: &mut Outbox) -> Option<Replayed> {
+    pub(super) fn advance(&mut self, outbox: &mut Outbox, report: &Report) -> Option<Replayed> {
         let Phase::Replaying { until, .. } = self.phase else {
-            self.emit(outbox);
+            self.emit(outbox, report);
             return None;
         };
         let live = self.batch.split_off(until);
@@ -103,7 +112,7 @@ impl Partition {
         }
         let ended = self.end_replay();
         self.batch = live;
-        self.emit(outbox);
+        self.emit(outbox, report);
         ended
     }
 
@@ -127,13 +136,15 @@ impl Partition {
         })
     }
 
-    fn emit(&mut self, outbox: &mut Outbox) {
+    fn emit(&mut self, outbox: &mut Outbox, report: &Report) {
         if self.batch.is_empty() {
             return;
         }
         let mut folded = self.fold.advance(&self.batch);
-        let totals = self.emitter.emit(&self.batch, &mut folded, outbox);
-        self.pending += &totals;
+        let started = clock::instant();
+        self.emitter.emit(&self.batch, &mut folded, outbox);
+        report.took(Step::Encode, started);
+        self.pending += &folded.totals;
         self.follow();
     }
 
@@ -141,6 +152,8 @@ impl Partition {
         if let Some((_, last)) = self.batch.offsets() {
             self.next = last + 1;
             self.end = self.end.max(self.next);
+            let newest = self.batch.record(self.batch.len() - 1).timestamp_ms;
+            self.newest_timestamp_ms = newest.or(self.newest_timestamp_ms);
         }
     }
 
@@ -185,6 +198,14 @@ impl Partition {
         (self.end - self.committed).max(0)
     }
 
+    /// Records still to be folded before the partition is live, as far as offsets tell.
+    pub(super) fn replay_remaining(&self) -> i64 {
+        match self.phase {
+            Phase::Replaying { until, .. } => (until - self.next).max(0),
+            Phase::Live => 0,
+        }
+    }
+
     /// True if everything in the log is folded and committed.
     pub(super) fn at_end(&self) -> bool {
         self.phase == Phase::Live && self.next >= self.end && self.next == self.committed
@@ -193,4 +214,11 @@ impl Partition {
     pub(super) fn fold(&self) -> &Fold {
         &self.fold
     }
+}
+
+/// The state hash as the commit metadata carries it: its first 64 bits.
+pub(super) fn state_hash(definition: &Definition) -> u64 {
+    let hash = definition.state_hash();
+    let first = hash.get(..16).unwrap_or(hash);
+    u64::from_str_radix(first, 16).expect("a hash is hexadecimal")
 }

@@ -4,7 +4,8 @@
 //! Assigned: ask off this thread where the partition stands, then replay from its origin.
 
 use super::{
-    Partition, Phase, Worker, WorkerError,
+    Worker, WorkerError,
+    partition::{Partition, state_hash},
     start::{self, Rules},
 };
 use crate::{
@@ -77,10 +78,11 @@ impl Worker {
     }
 
     fn take(&mut self, answer: &[Lookup]) -> Result<(), WorkerError> {
+        let source = &self.definition.spec().source;
         let rules = Rules {
-            start: self.definition.start(),
-            out_of_range: self.definition.out_of_range(),
-            state_hash: self.definition.state_hash(),
+            start: source.start,
+            out_of_range: source.out_of_range,
+            state_hash: state_hash(&self.definition),
             migrate: self.options.migrate,
         };
         let mut starts = Vec::with_capacity(answer.len());
@@ -89,11 +91,10 @@ impl Worker {
             match start::decide(lookup, rules) {
                 Ok(start) => {
                     starts.push((start.partition.clone(), start.from));
-                    let outputs = self.options.output_partitions;
-                    let partition = Partition::new(&self.definition, &start, outputs);
-                    if let Phase::Replaying { until, .. } = partition.phase {
-                        self.report.replay_begins(&partition.id, start.from, until);
-                    }
+                    let topic = &start.partition.topic;
+                    let counts = (self.options.inputs[topic], self.options.output_partitions);
+                    let partition = Partition::new(&self.definition, &start, counts);
+                    self.report.begins(&partition);
                     self.partitions.insert(start.partition, partition);
                 }
                 Err(stop) => {

@@ -49,7 +49,7 @@ fn kill_and_terminate_in_mid_stream_lose_nothing_and_every_value_is_right() {
     feed.join().unwrap();
     last.wait_until("no lag", 120, |d| {
         d.metric("millstream_partitions_assigned", "") == 6.0
-            && d.metric("millstream_replaying_partitions", "") == 0.0
+            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
             && d.metric("millstream_consumer_lag_records", "") == 0.0
     });
     assert!(last.metric("millstream_replay_records_total", "") > 0.0, "state was rebuilt");
@@ -85,7 +85,7 @@ fn static_members_come_back_to_their_partitions() {
     let mut first = Daemon::start(&pipeline, &arguments);
     let done = |d: &Daemon| {
         d.metric("millstream_partitions_assigned", "") == 4.0
-            && d.metric("millstream_replaying_partitions", "") == 0.0
+            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
             && d.metric("millstream_consumer_lag_records", "") == 0.0
     };
     first.wait_until("no lag", 60, done);
