@@ -1,3 +1,7 @@
 //! The `millstream` binary: parse arguments, start, exit code.
 
-fn main() {}
+use millstream::cli::{self, Exit};
+
+fn main() -> Exit {
+    cli::main()
+}

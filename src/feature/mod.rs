@@ -1,1 +1,192 @@
-//! To be written.
+//! Features: the columns of the vector, computed from one row at a time.
+//!
+//! An item of the list is a column (`amount`), an SQL expression under a name
+//! (`ratio: amount / mean`) or a component of [`FEATURES`] (`one_hot: {..}`). Nothing here
+//! remembers: what does belongs to `window`.
+//!
+//! To add a component: write `feature/<name>.rs` with a `COMPONENT`, then add its two lines here.
+
+mod column;
+mod cyclic;
+mod minmax;
+mod nulls;
+mod one_hot;
+mod sql;
+mod standardize;
+#[cfg(test)]
+mod tests;
+
+pub use nulls::Nulls;
+
+use crate::{
+    batch::Reason,
+    registry::{self, Component, Node, Position, Problem, Value},
+};
+use arrow::{
+    array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions},
+    compute::cast,
+    datatypes::{DataType, FieldRef, Schema, SchemaRef},
+};
+use std::{fmt::Debug, sync::Arc};
+
+/// All feature components.
+pub const FEATURES: &[Component<Build>] =
+    &[one_hot::COMPONENT, cyclic::COMPONENT, standardize::COMPONENT, minmax::COMPONENT];
+
+/// Builds a component from its options.
+pub type Build = fn(&Node, &Input<'_>) -> Result<Box<dyn Feature>, Problem>;
+
+/// Index of the column that holds the event time; none if it is the Kafka timestamp.
+pub type EventTimeColumn = Option<usize>;
+
+/// What a component may know when it is built.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The columns of the rows.
+    pub schema: &'a SchemaRef,
+    /// The column that holds the event time.
+    pub event_time: EventTimeColumn,
+}
+
+/// One item of the list: some columns of the vector, each row's from that row alone.
+pub trait Feature: Send + Debug {
+    /// Names and types of its columns.
+    fn fields(&self) -> Vec<FieldRef>;
+
+    /// Appends one array per field to `out`, and to `failed` the rows that have no value and why;
+    /// these are null. `event_times` are microseconds, one per row.
+    fn advance(
+        &self,
+        rows: &RecordBatch,
+        event_times: &[i64],
+        out: &mut Vec<ArrayRef>,
+        failed: &mut Vec<Failed>,
+    );
+}
+
+/// A row that does not become a vector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// Index of the row in the batch.
+    pub row: usize,
+    /// `expression` or `null_policy`.
+    pub reason: Reason,
+    /// Which feature and what was expected; never a value.
+    pub detail: String,
+}
+
+/// The features of a batch.
+#[derive(Debug)]
+pub struct Vectors {
+    /// One column per feature, one row per input row.
+    pub columns: RecordBatch,
+    /// The rows that do not become vectors, ascending, each once: its first complaint.
+    pub failed: Vec<Failed>,
+}
+
+/// The list of features of a pipeline.
+#[derive(Debug)]
+pub struct Features {
+    items: Vec<Box<dyn Feature>>,
+    nulls: nulls::Policy,
+    schema: SchemaRef,
+}
+
+impl Features {
+    /// Builds the list; nulls stay nulls.
+    pub fn build(
+        specs: &[Node],
+        schema: &SchemaRef,
+        event_time: EventTimeColumn,
+    ) -> Result<Self, Problem> {
+        let input = Input { schema, event_time };
+        let mut items = Vec::with_capacity(specs.len());
+        let mut fields: Vec<FieldRef> = Vec::new();
+        for spec in specs {
+            let item = build_item(spec, &input)?;
+            for field in item.fields() {
+                if fields.iter().any(|f| f.name() == field.name()) {
+                    let what = format!("two features of the name `{}`", field.name());
+                    return Err(Problem::new(spec.at, what).expected("a name of its own for each"));
+                }
+                fields.push(field);
+            }
+            items.push(item);
+        }
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self { items, nulls: nulls::Policy::default(), schema })
+    }
+
+    /// Sets what becomes of nulls. A policy that a column's type cannot hold is a problem at `at`.
+    pub fn with_nulls(mut self, nulls: Nulls, at: Position) -> Result<Self, Problem> {
+        self.nulls = nulls::Policy::build(nulls, &self.schema).map_err(|p| p.or_at(at))?;
+        self.schema = self.nulls.schema(&self.schema);
+        Ok(self)
+    }
+
+    /// Names and types of the vector's feature columns.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The features of each row. `event_times` are microseconds, one per row.
+    pub fn advance(&self, rows: &RecordBatch, event_times: &[i64]) -> Vectors {
+        assert_eq!(rows.num_rows(), event_times.len(), "one event time per row");
+        let mut columns = Vec::with_capacity(self.schema.fields().len());
+        let mut failed = Vec::new();
+        for item in &self.items {
+            item.advance(rows, event_times, &mut columns, &mut failed);
+        }
+        self.nulls.apply(&self.schema, &mut columns, &mut failed);
+        // Stable: of several complaints about a row the first in the order of the list stays.
+        failed.sort_by_key(|f| f.row);
+        failed.dedup_by_key(|f| f.row);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let columns = RecordBatch::try_new_with_options(self.schema(), columns, &options)
+            .expect("items give what their fields declare");
+        Vectors { columns, failed }
+    }
+}
+
+fn build_item(spec: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
+    let (name, at, options) = match &spec.value {
+        Value::String(name) => return column::build(name, spec.at, input),
+        Value::Map(entries) if entries.len() == 1 => &entries[0],
+        Value::Map(_) => {
+            return Err(Problem::new(spec.at, "a feature with several names")
+                .expected("one list item per feature"));
+        }
+        _ => return Err(Problem::new(spec.at, spec.kind()).expected("a column or `name: ..`")),
+    };
+    match &options.value {
+        Value::String(text) => sql::build(name, text, options.at, input),
+        Value::Map(_) => (registry::find(FEATURES, "feature", name, *at)?.build)(options, input),
+        _ => Err(Problem::new(options.at, options.kind())
+            .expected("an SQL expression as text, or the options of a feature")),
+    }
+}
+
+/// The index of a column, or a problem that lists the columns.
+fn find_column(name: &str, schema: &Schema, at: Position) -> Result<usize, Problem> {
+    schema.index_of(name).map_err(|_| {
+        Problem::new(at, format!("unknown column `{name}`"))
+            .expected_one_of(name, schema.fields().iter().map(|f| f.name()))
+    })
+}
+
+/// The index of a numeric column.
+fn find_number(name: &str, schema: &Schema, at: Position) -> Result<usize, Problem> {
+    let index = find_column(name, schema, at)?;
+    let data_type = schema.field(index).data_type();
+    if data_type.is_numeric() {
+        return Ok(index);
+    }
+    Err(Problem::new(at, format!("column `{name}` is of type {data_type}"))
+        .expected("a column of numbers"))
+}
+
+/// The column as floats; integers beyond 2^53 round to the nearest.
+fn floats(rows: &RecordBatch, index: usize) -> Float64Array {
+    let values = cast(rows.column(index), &DataType::Float64).expect("checked when it was built");
+    arrow::array::AsArray::as_primitive(&values).clone()
+}

@@ -1,1 +1,30 @@
-//! To be written.
+//! The assembly: the only module that knows all steps.
+//!
+//! ```text
+//! pipeline file -> Spec -> Definition -> Fold      decode -> validate -> clean -> window: all state
+//!                                     -> Emitter   feature -> encode, dead letters: no state
+//! ```
+//!
+//! A [`Fold`] takes the records of one partition in offset order and says of each what became of
+//! it; an [`Emitter`] turns that into messages. Both are pure: the daemon, `replay`, `test` and the
+//! golden tests run the same two calls.
+
+pub mod cases;
+pub mod replay;
+pub mod spec;
+
+mod definition;
+mod emitter;
+mod fold;
+mod hash;
+mod plan;
+mod totals;
+mod vector;
+
+pub use definition::Definition;
+pub use emitter::Emitter;
+pub use fold::{Fold, Folded};
+pub use hash::FOLD_VERSION;
+pub use spec::{Delivery, Overrides, Spec};
+pub use totals::{ByReason, Totals};
+pub use vector::Vector;

@@ -1,1 +1,3 @@
-//! To be written.
+//! Validation of decoded rows.
+
+pub mod gates;

@@ -1,1 +1,213 @@
-//! To be written.
+//! Sliding windows per key: each row gets what its windows hold as of its own event time.
+//!
+//! A window `over: w` at a record with event time t holds the values of its key with event time in
+//! (t - w, t], itself included, that precede it in (event time, offset) order. A record that comes
+//! late, but not too late, is put in at its event time: its own row is as of its own time, later
+//! rows see it, rows that have left are not changed.
+//!
+//! Windows over one column under one condition share a [`Lane`](lane::Lane), one buffer per key:
+//! another length costs a search, not a copy. Every row is taken in on its own, with its own
+//! watermark, so that cutting the same rows into other batches changes no bit.
+
+mod condition;
+mod extent;
+mod lane;
+mod plan;
+mod spec;
+
+pub use plan::{WindowPlan, spec_schema};
+
+use crate::{
+    aggregate::{Aggregate, Frame, Needs},
+    batch::{Reason, Rejections, Rows, Slot},
+    registry::{Node, Position, Problem},
+    state::Horizon,
+};
+use arrow::{
+    array::{ArrayRef, BooleanArray, RecordBatch},
+    compute::filter,
+    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
+};
+use condition::Condition;
+use lane::Lane;
+use spec::{Computed, Spec};
+use std::sync::Arc;
+
+/// All windows of a pipeline.
+#[derive(Debug)]
+pub struct Windows {
+    schema: SchemaRef,
+    conditions: Vec<Condition>,
+    lanes: Vec<Lane>,
+    columns: Vec<Column>,
+    plans: Vec<WindowPlan>,
+}
+
+/// A computed column: an aggregate of one window of one lane.
+#[derive(Debug)]
+struct Column {
+    lane: usize,
+    window: usize,
+    aggregate: Box<dyn Aggregate>,
+}
+
+impl Windows {
+    /// Reads the windows of a pipeline over columns of `schema`. Event time that lies up to
+    /// `lateness_us` behind is buffered beside the windows' own lengths.
+    pub fn build(specs: &[Node], schema: &SchemaRef, lateness_us: i64) -> Result<Self, Problem> {
+        let mut fields = schema.fields().to_vec();
+        let mut places: Vec<Option<Position>> = vec![None; fields.len()];
+        let mut windows = Self {
+            schema: Arc::clone(schema),
+            conditions: Vec::new(),
+            lanes: Vec::new(),
+            columns: Vec::new(),
+            plans: Vec::new(),
+        };
+        for node in specs {
+            let spec = Spec::parse(node, schema)?;
+            for computed in &spec.computed {
+                fields.push(add_field(computed, &fields, &places)?);
+                places.push(Some(computed.at));
+            }
+            windows.add(spec, schema)?;
+        }
+        windows.schema = Arc::new(Schema::new(fields));
+        for plan in &mut windows.plans {
+            plan.complete(&windows.lanes[plan.lane], lateness_us);
+        }
+        Ok(windows)
+    }
+
+    fn add(&mut self, spec: Spec, schema: &SchemaRef) -> Result<(), Problem> {
+        let condition = match &spec.condition {
+            Some(node) => Some(self.condition(node, schema)?),
+            None => None,
+        };
+        let column = spec.column.as_ref().map(|(index, _, t)| (*index, t.clone()));
+        let lane = self.lane(column, condition);
+        let needs = spec.computed.iter().map(|c| c.aggregate.needs());
+        let needs = needs.reduce(Needs::union).unwrap_or_default();
+        let window = self.lanes[lane].add(spec.extent, needs);
+        self.plans.push(WindowPlan::new(lane, &spec));
+        let aggregates = spec.computed.into_iter().map(|c| c.aggregate);
+        self.columns.extend(aggregates.map(|aggregate| Column { lane, window, aggregate }));
+        Ok(())
+    }
+
+    /// The condition of that text, compiled once.
+    fn condition(&mut self, node: &Node, schema: &SchemaRef) -> Result<usize, Problem> {
+        let known = self.conditions.iter().position(|c| node.as_str() == Some(&c.sql));
+        if let Some(index) = known {
+            return Ok(index);
+        }
+        self.conditions.push(Condition::build(node, schema)?);
+        Ok(self.conditions.len() - 1)
+    }
+
+    /// The lane of that column and condition.
+    fn lane(&mut self, column: Option<(usize, DataType)>, condition: Option<usize>) -> usize {
+        let known = self.lanes.iter().position(|l| l.column == column && l.condition == condition);
+        known.unwrap_or_else(|| {
+            self.lanes.push(Lane::new(column, condition));
+            self.lanes.len() - 1
+        })
+    }
+
+    /// Columns of the rows after the step: those before it, then one per computed aggregate.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// Takes the rows in and appends the computed columns. A row that a `where` fails on is
+    /// rejected and enters no window.
+    pub fn advance(&mut self, rows: Rows, rejected: &mut Rejections) -> Rows {
+        let (mut rows, conditions) = self.judge(rows, rejected);
+        for lane in &mut self.lanes {
+            let condition = lane.condition.map(|index| &conditions[index]);
+            lane.advance(&rows, condition);
+        }
+        let mut columns = rows.columns.columns().to_vec();
+        columns.extend(self.columns.iter().map(|column| {
+            let lane = &self.lanes[column.lane];
+            column.aggregate.column(&Frame {
+                summaries: &lane.windows[column.window].summaries,
+                input: lane.column.as_ref().map(|(_, data_type)| data_type),
+                texts: &lane.texts,
+            })
+        }));
+        rows.columns = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+            .expect("one value per row, of the type that was declared");
+        rows
+    }
+
+    /// Evaluates the conditions and takes out the rows that one of them fails on.
+    fn judge(&self, rows: Rows, rejected: &mut Rejections) -> (Rows, Vec<ArrayRef>) {
+        let mut failures: Vec<(usize, String)> = Vec::new();
+        let mut judged = Vec::with_capacity(self.conditions.len());
+        for condition in &self.conditions {
+            let (values, failed) = condition.evaluate(&rows.columns);
+            let said = |reason: String| format!("where {}: {reason}", condition.sql);
+            failures.extend(failed.into_iter().map(|(row, reason)| (row, said(reason))));
+            judged.push(values);
+        }
+        if failures.is_empty() {
+            return (rows, judged);
+        }
+        // A stable sort: of several conditions that fail on a row the first is named.
+        failures.sort_by_key(|(row, _)| *row);
+        failures.dedup_by_key(|(row, _)| *row);
+        let mut keep = vec![true; rows.len()];
+        for (row, reason) in failures {
+            keep[row] = false;
+            rejected.push(rows.records[row], Reason::Expression, reason);
+        }
+        let mask = BooleanArray::from(keep.clone());
+        let judged = judged.iter().map(|j| filter(j, &mask).expect("a flag per row")).collect();
+        (rows.filter(&keep), judged)
+    }
+
+    /// How long after a key's last row its windows can still be seen.
+    pub fn horizon(&self) -> Horizon {
+        let horizon = |lane: &Lane| match lane.retention.rows {
+            Some(_) => Horizon::Forever,
+            None => Horizon::For(lane.retention.time_us.unwrap_or_default()),
+        };
+        self.lanes.iter().map(horizon).max().unwrap_or(Horizon::Stateless)
+    }
+
+    /// Drops what is kept under `slot`.
+    pub fn forget(&mut self, slot: Slot) {
+        self.lanes.iter_mut().for_each(|lane| lane.forget(slot));
+    }
+
+    /// Bytes of all state.
+    pub fn state_bytes(&self) -> usize {
+        self.lanes.iter().map(Lane::state_bytes).sum()
+    }
+
+    /// What is computed, from what, and what it costs; for `check`.
+    pub fn describe(&self) -> Vec<WindowPlan> {
+        self.plans.clone()
+    }
+}
+
+/// The field of a computed column, whose name must be new.
+fn add_field(
+    computed: &Computed,
+    fields: &[FieldRef],
+    places: &[Option<Position>],
+) -> Result<FieldRef, Problem> {
+    let Computed { name, at, output, .. } = computed;
+    let Some(index) = fields.iter().position(|field| field.name() == name) else {
+        return Ok(Arc::new(Field::new(name, output.data_type.clone(), output.nullable)));
+    };
+    let what = match places[index] {
+        Some(first) => format!("two windows compute `{name}`, the first in line {}", first.line),
+        None => format!("`{name}` is a column already"),
+    };
+    Err(Problem::new(*at, what).expected("another name, as in `compute: { mean: my_name }`"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! The events of one key in (event time, arrival) order.
+
+use super::{
+    Needs,
+    leaf::{Event, LEAF_EVENTS, Leaf},
+    moments::Moments,
+    place::Place,
+    pool::Pool,
+    summary::Summary,
+    trunk::{Node, Trunk},
+};
+
+/// How much of the past a buffer keeps; whatever either limit asks for is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Microseconds of event time before the watermark.
+    pub time_us: Option<i64>,
+    /// Events before the watermark.
+    pub rows: Option<usize>,
+}
+
+/// Buffered events of one key.
+///
+/// New events go to the open leaf, which lies in the buffer itself: a key with few events is
+/// nothing but that leaf, in as much memory as it needs. A full open leaf goes to the trunk. An
+/// event that comes late goes to its place: one leaf is moved, that leaf and its node are
+/// summed up anew, nothing else is touched. What expires leaves from the front, whole leaves at a
+/// time; a leaf that is partly expired is read by events, never by its moments.
+#[derive(Debug, Clone, Default)]
+pub struct EventBuffer {
+    pub(super) open: Leaf,
+    trunk: Option<Box<Trunk>>,
+}
+
+impl EventBuffer {
+    pub(super) fn nodes(&self) -> &[Node] {
+        self.trunk.as_deref().map_or(&[], |trunk| &trunk.nodes)
+    }
+
+    pub(super) fn trunk_leaf_before(&self, time: i64) -> (usize, usize) {
+        self.trunk.as_ref().expect("asked for where there are nodes").leaf_before(time)
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.open.len() + self.nodes().iter().map(|n| n.len).sum::<usize>()
+    }
+
+    /// True without events.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.nodes().is_empty()
+    }
+
+    /// Time of the first event.
+    pub fn first_time(&self) -> Option<i64> {
+        self.trunk.as_ref().and_then(|t| t.first_time()).or_else(|| self.open.first_time())
+    }
+
+    /// Inserts an event behind all that are not after it, and says where it lies.
+    pub fn insert(&mut self, event: Event, pool: &mut Pool) -> Place {
+        self.make_room(pool);
+        let nodes = self.nodes().len();
+        let last = self.open.last_time();
+        if last.is_some_and(|last| last <= event.time) {
+            return self.append(event, nodes, pool);
+        }
+        // Between trunk and open leaf both would do; the open leaf never has to be split.
+        let sealed = self.trunk.as_mut().filter(|t| t.last_time().is_some_and(|l| event.time < l));
+        if let Some(trunk) = sealed {
+            return trunk.insert(event, pool);
+        }
+        if last.is_none() {
+            return self.append(event, nodes, pool);
+        }
+        let index = self.open.seek(event.time.saturating_add(1));
+        self.open.insert(index, event, pool.values());
+        if nodes > 0 {
+            self.trunk.as_mut().expect("it has nodes").open = pool.summarise(&self.open);
+        }
+        Place::new(nodes, 0, index)
+    }
+
+    #[inline]
+    fn append(&mut self, event: Event, nodes: usize, pool: &Pool) -> Place {
+        let place = Place::new(nodes, 0, self.open.end());
+        self.open.push(event, pool.values());
+        if nodes > 0 {
+            let trunk = self.trunk.as_mut().expect("it has nodes");
+            pool.note(event, &mut trunk.open);
+        }
+        place
+    }
+
+    /// Makes room for one more event in the open leaf: moves its events to the front if an eighth
+    /// has expired, else lets it grow, else puts it into the trunk.
+    fn make_room(&mut self, pool: &mut Pool) {
+        if self.open.end() < self.open.capacity() {
+            return;
+        }
+        if self.open.start() * 8 > self.open.capacity() {
+            self.open.compact();
+        } else if self.open.end() < LEAF_EVENTS {
+            pool.grow(&mut self.open);
+        } else {
+            self.open.compact();
+            let full = std::mem::replace(&mut self.open, pool.take());
+            let trunk = self.trunk.get_or_insert_with(|| {
+                let trunk = Box::<Trunk>::default();
+                pool.account(0, trunk.own_bytes());
+                trunk
+            });
+            trunk.push(full, pool);
+        }
+    }
+
+    /// Drops what no window of a record at or after `watermark` can see.
+    pub fn expire(&mut self, watermark: i64, retention: Retention, pool: &mut Pool) {
+        let Some(first) = self.first_time().filter(|first| *first < watermark) else { return };
+        let by_time = retention.time_us.map(|span| watermark.saturating_sub(span));
+        if by_time.is_some_and(|bound| bound <= first) {
+            return;
+        }
+        let by_time = by_time.map(|bound| self.seek(bound));
+        let by_rows = retention.rows.map(|rows| self.back(self.seek(watermark), rows));
+        let Some(place) = [by_time, by_rows].into_iter().flatten().min() else { return };
+        let nodes = self.nodes().len();
+        if let Some(trunk) = self.trunk.as_mut().filter(|_| nodes > 0) {
+            trunk.expire(place, pool);
+        }
+        if place.node() == nodes {
+            pool.expire(&mut self.open, place.index());
+        }
+    }
+
+    /// Drops all events and gives all memory back.
+    pub fn clear(&mut self, pool: &mut Pool) {
+        let Self { open, trunk } = std::mem::take(self);
+        pool.recycle(open);
+        if let Some(trunk) = trunk {
+            trunk.dissolve(pool);
+        }
+    }
+
+    /// What the valid events from `from` to before `to` amount to, as far as `needs` asks; `own`
+    /// is the place of the record that asks.
+    pub fn summary(&self, range: [Place; 2], own: Place, needs: Needs, pool: &Pool) -> Summary {
+        let [from, to] = range;
+        let Some(first) = self.first_valid(from, to) else { return Summary::default() };
+        let first_key = self.key_at(first);
+        let mut summary = Summary { first: first_key, ..Summary::default() };
+        if needs.last {
+            let last = self.last_valid(from, to).expect("there is a first one");
+            summary.last = self.key_at(last);
+        }
+        if needs.previous {
+            summary.previous_time =
+                self.last_valid(from, to.min(own)).map(|p| self.leaf_at(p).time(p.index()));
+        }
+        let centre = if needs.moments { pool.kind().number(first_key) } else { 0.0 };
+        let mut moments = self.fold(range, centre, needs, pool);
+        if needs.moments && moments.off_centre() && moments.mean().is_finite() {
+            moments = self.fold(range, moments.mean(), needs, pool);
+        }
+        summary.set_moments(&moments);
+        summary
+    }
+
+    fn key_at(&self, place: Place) -> i64 {
+        self.leaf_at(place).key(place.index())
+    }
+
+    /// Adds up a range: whole nodes and leaves by their moments, the rest by events.
+    fn fold(&self, range: [Place; 2], centre: f64, needs: Needs, pool: &Pool) -> Moments {
+        let [from, to] = range;
+        let mut moments = Moments::around(centre);
+        let nodes = self.nodes();
+        let mut at = from;
+        while !at.same_leaf(to) {
+            let branch = &nodes[at.node()].branches[at.leaf()];
+            if at.index() > 0 {
+                let part = at.index()..branch.leaf.end();
+                branch.leaf.fold(&part, pool.kind(), needs, &mut moments);
+                at = self.next_leaf(at);
+            } else if at.node() < to.node() {
+                moments.merge(&branch.rest);
+                at = Place::new(at.node() + 1, 0, 0);
+            } else {
+                moments.merge(&branch.moments);
+                at = self.next_leaf(at);
+            }
+        }
+        let open = self.trunk.as_ref().filter(|_| to.node() == nodes.len() && !nodes.is_empty());
+        match open {
+            Some(trunk) if at.index() == 0 && to.index() == self.open.end() => {
+                moments.merge(&trunk.open);
+            }
+            _ => {
+                let leaf = self.leaf_at(to);
+                leaf.fold(&(at.index()..to.index()), pool.kind(), needs, &mut moments);
+            }
+        }
+        moments
+    }
+}

@@ -1,0 +1,32 @@
+//! `max`: the greatest value.
+
+use super::{
+    Aggregate, Build, Frame, Needs, NoOptions, Output, no_options, own_type, same_if_ordered,
+};
+use crate::registry::{Component, schema_of};
+use arrow::{array::ArrayRef, datatypes::DataType};
+
+pub(super) const COMPONENT: Component<Build> = Component {
+    name: "max",
+    summary: "The greatest value, in the column's type; NaN is greater than any other.",
+    example: "{}",
+    schema: schema_of::<NoOptions>,
+    build: |node| no_options(node).map(|()| Box::new(Max) as Box<dyn Aggregate>),
+};
+
+#[derive(Debug)]
+struct Max;
+
+impl Aggregate for Max {
+    fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
+        same_if_ordered(input)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { extremes: true, ..Needs::NONE }
+    }
+
+    fn column(&self, frame: &Frame<'_>) -> ArrayRef {
+        own_type(frame, |s| s.max)
+    }
+}

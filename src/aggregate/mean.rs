@@ -1,0 +1,32 @@
+//! `mean`: the arithmetic mean.
+
+use super::{
+    Aggregate, Build, Frame, Needs, NoOptions, Output, float_of_numbers, floats, no_options,
+};
+use crate::registry::{Component, schema_of};
+use arrow::{array::ArrayRef, datatypes::DataType};
+
+pub(super) const COMPONENT: Component<Build> = Component {
+    name: "mean",
+    summary: "The arithmetic mean of the values, the share of true for a boolean column.",
+    example: "{}",
+    schema: schema_of::<NoOptions>,
+    build: |node| no_options(node).map(|()| Box::new(Mean) as Box<dyn Aggregate>),
+};
+
+#[derive(Debug)]
+struct Mean;
+
+impl Aggregate for Mean {
+    fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
+        float_of_numbers(input, true)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { moments: true, ..Needs::NONE }
+    }
+
+    fn column(&self, frame: &Frame<'_>) -> ArrayRef {
+        floats(frame, |s| (s.n > 0).then_some(s.mean))
+    }
+}

@@ -1,0 +1,41 @@
+//! `sum`: all values added up.
+
+use super::{Aggregate, Build, Frame, Needs, Output, float_of_numbers, floats};
+use crate::registry::{self, Component, schema_of};
+use arrow::{array::ArrayRef, datatypes::DataType};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(super) const COMPONENT: Component<Build> = Component {
+    name: "sum",
+    summary: "The sum of the values, 0 for an empty window unless `null_when_empty` is set.",
+    example: "{ null_when_empty: true }",
+    schema: schema_of::<Sum>,
+    build: |node| Ok(Box::new(registry::options::<Sum>(node)?)),
+};
+
+/// Options of `sum`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Sum {
+    /// Null instead of 0 for an empty window.
+    #[serde(default)]
+    null_when_empty: bool,
+}
+
+impl Aggregate for Sum {
+    fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
+        float_of_numbers(input, self.null_when_empty)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { moments: true, ..Needs::NONE }
+    }
+
+    fn column(&self, frame: &Frame<'_>) -> ArrayRef {
+        floats(frame, |s| match s.n {
+            0 => (!self.null_when_empty).then_some(0.0),
+            _ => Some(s.sum),
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! What the events in one window at one record amount to: the input of every aggregate.
+
+use super::moments::Moments;
+
+/// The valid events of a window, summed up. With `n` = 0 the other numbers mean nothing; a field
+/// whose need no aggregate of the window declares means nothing either.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Summary {
+    /// Number of events.
+    pub n: u64,
+    /// Sum of the values.
+    pub sum: f64,
+    /// Mean of the values.
+    pub mean: f64,
+    /// Sum of squared deviations from the mean.
+    pub m2: f64,
+    /// Ordering key of the least value.
+    pub min: i64,
+    /// Ordering key of the greatest value.
+    pub max: i64,
+    /// Ordering key of the first value in (event time, offset) order.
+    pub first: i64,
+    /// Ordering key of the last value.
+    pub last: i64,
+    /// Time of the last event before the record itself.
+    pub previous_time: Option<i64>,
+    /// Event time of the record itself.
+    pub time: i64,
+}
+
+impl Summary {
+    pub(super) fn set_moments(&mut self, moments: &Moments) {
+        self.n = moments.n;
+        self.sum = moments.sum;
+        self.mean = moments.mean();
+        self.m2 = moments.m2();
+        self.min = moments.min;
+        self.max = moments.max;
+    }
+
+    /// `key` if the window has events.
+    pub(super) fn present(&self, key: i64) -> Option<i64> {
+        (self.n > 0).then_some(key)
+    }
+}
+
+/// What the aggregates of a window need to know, so that nothing else is computed or kept. The
+/// number of events is always known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of independent flags")]
+pub struct Needs {
+    /// Sum, mean and squared deviations.
+    pub moments: bool,
+    /// Least and greatest value.
+    pub extremes: bool,
+    /// First value.
+    pub first: bool,
+    /// Last value.
+    pub last: bool,
+    /// Time of the event before the record.
+    pub previous: bool,
+}
+
+impl Needs {
+    /// Nothing but the number of events.
+    pub const NONE: Self =
+        Self { moments: false, extremes: false, first: false, last: false, previous: false };
+
+    /// True if values have to be kept, not only the times of events.
+    pub fn values(self) -> bool {
+        self.moments || self.extremes || self.first || self.last
+    }
+
+    /// What either needs.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            moments: self.moments || other.moments,
+            extremes: self.extremes || other.extremes,
+            first: self.first || other.first,
+            last: self.last || other.last,
+            previous: self.previous || other.previous,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What holds for every aggregate of the table.
+
+use super::*;
+
+#[test]
+fn names_are_unique_summaries_are_sentences_and_examples_build() {
+    for (i, component) in AGGREGATES.iter().enumerate() {
+        let name = component.name;
+        assert!(AGGREGATES[..i].iter().all(|c| c.name != name), "{name} stands twice");
+        assert!(component.summary.ends_with('.'), "{name}: {}", component.summary);
+        assert!(component.summary.starts_with(char::is_uppercase), "{name}");
+        let example = Node::parse(component.example).unwrap();
+        (component.build)(&example).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        let wrong = Node::parse("{ no_such_option: 1 }").unwrap();
+        assert!((component.build)(&wrong).is_err(), "{name} takes any option");
+        assert!((component.schema)().as_object().is_some(), "{name}");
+    }
+}
+
+#[test]
+fn an_empty_window_is_null_and_its_count_and_sum_are_zero() {
+    let summaries = [Summary::default()];
+    let texts = Texts::default();
+    let input = DataType::Float64;
+    let frame = Frame { summaries: &summaries, input: Some(&input), texts: &texts };
+    for component in AGGREGATES {
+        let aggregate = (component.build)(&Node::parse("{}").unwrap()).unwrap();
+        let output = aggregate.output(Some(&input)).unwrap();
+        let column = aggregate.column(&frame);
+        assert_eq!(column.data_type(), &output.data_type, "{}", component.name);
+        let zero = matches!(component.name, "count" | "sum");
+        assert_eq!(column.is_null(0), !zero, "{}", component.name);
+        assert_eq!(output.nullable, !zero, "{}", component.name);
+    }
+}

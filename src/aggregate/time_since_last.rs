@@ -1,0 +1,37 @@
+//! `time_since_last`: how long ago the event before was.
+
+use super::{Aggregate, Build, Frame, Kind, Needs, NoOptions, Output, VALUES, floats, no_options};
+use crate::registry::{Component, schema_of};
+use arrow::{array::ArrayRef, datatypes::DataType};
+
+pub(super) const COMPONENT: Component<Build> = Component {
+    name: "time_since_last",
+    summary: "Seconds since the last earlier event in the window, not counting the record itself.",
+    example: "{}",
+    schema: schema_of::<NoOptions>,
+    build: |node| no_options(node).map(|()| Box::new(TimeSinceLast) as Box<dyn Aggregate>),
+};
+
+/// Earlier means before the record in (event time, offset) order: after a tie it is 0 seconds.
+#[derive(Debug)]
+struct TimeSinceLast;
+
+impl Aggregate for TimeSinceLast {
+    fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
+        match input {
+            Some(data_type) if Kind::of(data_type).is_none() => Err(VALUES),
+            _ => Ok(Output { data_type: DataType::Float64, nullable: true }),
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { previous: true, ..Needs::NONE }
+    }
+
+    fn column(&self, frame: &Frame<'_>) -> ArrayRef {
+        floats(frame, |s| {
+            let since_us = s.time.saturating_sub(s.previous_time?);
+            Some(since_us as f64 / 1e6)
+        })
+    }
+}

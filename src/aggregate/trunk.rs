@@ -1,0 +1,206 @@
+//! Full leaves below nodes: what an event buffer keeps besides its open leaf.
+//!
+//! Three fixed levels: a leaf holds up to 64 events, a node up to 32 leaves, the trunk a list of
+//! nodes. Every leaf knows the moments of its events and those of the rest of its node, so that a
+//! window visits the events of the leaf it begins in, the rest of that node, and the nodes behind:
+//! some 8 parts beside those events for 10,000 of them. Only a window that ends in the middle, that
+//! of a late record, visits the leaves of its last node too. A list of nodes instead of more levels, because a million events of one key in
+//! one window make only some 500 nodes.
+
+use super::{
+    leaf::{Event, LEAF_EVENTS, Leaf},
+    moments::Moments,
+    place::Place,
+    pool::Pool,
+};
+
+/// Leaves in a full node.
+const NODE_LEAVES: usize = 32;
+
+/// A leaf in its node. Moments are those of all events in the leaf as long as none has expired.
+#[derive(Debug, Clone)]
+pub(super) struct Branch {
+    /// At most the time of the first live event.
+    first_time: i64,
+    /// Of the leaf.
+    pub(super) moments: Moments,
+    /// Of the leaf and those behind it in its node: where a window begins in the middle of a node,
+    /// the rest of the node is one part.
+    pub(super) rest: Moments,
+    pub(super) leaf: Leaf,
+}
+
+impl Branch {
+    fn new(leaf: Leaf, pool: &Pool) -> Self {
+        let moments = pool.summarise(&leaf);
+        let first_time = leaf.first_time().unwrap_or(i64::MIN);
+        Self { first_time, moments, rest: moments, leaf }
+    }
+}
+
+/// A run of leaves.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    /// At most the time of the first live event.
+    first_time: i64,
+    /// Number of live events.
+    pub(super) len: usize,
+    pub(super) branches: Vec<Branch>,
+}
+
+impl Node {
+    fn new(branches: Vec<Branch>) -> Self {
+        let len = branches.iter().map(|b| b.leaf.len()).sum();
+        let mut node = Self { first_time: branches[0].first_time, len, branches };
+        node.summarise(node.branches.len() - 1);
+        node
+    }
+
+    fn bytes(&self) -> usize {
+        self.branches.capacity() * size_of::<Branch>()
+    }
+
+    /// Joins anew what has changed with the leaf at `last`, of which those behind know nothing.
+    fn summarise(&mut self, last: usize) {
+        let (changed, behind) = self.branches.split_at_mut(last + 1);
+        let mut rest = behind.first().map_or_else(Moments::default, |b| b.rest);
+        for branch in changed.iter_mut().rev() {
+            rest = branch.moments.joined(&rest);
+            branch.rest = rest;
+        }
+        self.first_time = self.branches[0].first_time;
+    }
+}
+
+/// The full leaves of a buffer, and the moments of its open leaf while there are full ones.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trunk {
+    pub(super) nodes: Vec<Node>,
+    pub(super) open: Moments,
+}
+
+impl Trunk {
+    /// Heap bytes without the leaves, and without what the nodes hold.
+    pub(super) fn own_bytes(&self) -> usize {
+        size_of::<Self>() + self.nodes.capacity() * size_of::<Node>()
+    }
+
+    /// Time of the last event.
+    pub(super) fn last_time(&self) -> Option<i64> {
+        self.nodes.last()?.branches.last()?.leaf.last_time()
+    }
+
+    /// Time of the first live event.
+    pub(super) fn first_time(&self) -> Option<i64> {
+        self.nodes.first()?.branches.first()?.leaf.first_time()
+    }
+
+    /// The last leaf that begins before `time`, or the first.
+    pub(super) fn leaf_before(&self, time: i64) -> (usize, usize) {
+        // Where the oldest events lie is where the longest window begins.
+        if self.nodes[0].branches.get(1).is_some_and(|b| time <= b.first_time) {
+            return (0, 0);
+        }
+        let node = self.nodes.partition_point(|n| n.first_time < time).saturating_sub(1);
+        let branches = &self.nodes[node].branches;
+        let leaf = branches.partition_point(|b| b.first_time < time).saturating_sub(1);
+        (node, leaf)
+    }
+
+    /// Appends a full leaf.
+    pub(super) fn push(&mut self, leaf: Leaf, pool: &mut Pool) {
+        let before = self.own_bytes();
+        let branch = Branch::new(leaf, pool);
+        if let Some(node) = self.nodes.last_mut().filter(|n| n.branches.len() < NODE_LEAVES) {
+            let bytes = node.bytes();
+            node.len += branch.leaf.len();
+            node.branches.push(branch);
+            node.summarise(node.branches.len() - 1);
+            pool.account(bytes, node.bytes());
+        } else {
+            let node = Node::new(vec![branch]);
+            pool.account(0, node.bytes());
+            self.nodes.push(node);
+        }
+        self.open = Moments::default();
+        pool.account(before, self.own_bytes());
+    }
+
+    /// Inserts an event behind all that are not after it. Touches one leaf and its node; a full
+    /// leaf is split first.
+    pub(super) fn insert(&mut self, event: Event, pool: &mut Pool) -> Place {
+        loop {
+            let (n, l) = self.leaf_before(event.time.saturating_add(1));
+            let node = &mut self.nodes[n];
+            let branch = &mut node.branches[l];
+            branch.leaf.compact();
+            if branch.leaf.end() == LEAF_EVENTS {
+                self.split(n, l, pool);
+                continue;
+            }
+            let index = branch.leaf.seek(event.time.saturating_add(1));
+            pool.grow(&mut branch.leaf);
+            branch.leaf.insert(index, event, pool.values());
+            branch.first_time = branch.leaf.time(0);
+            branch.moments = pool.summarise(&branch.leaf);
+            node.len += 1;
+            node.summarise(l);
+            return Place::new(n, l, index);
+        }
+    }
+
+    /// Halves a full leaf, and its node if that gets too many.
+    fn split(&mut self, n: usize, l: usize, pool: &mut Pool) {
+        let own = self.own_bytes();
+        let node = &mut self.nodes[n];
+        let before = own + node.bytes();
+        let mut upper = pool.take();
+        node.branches[l].leaf.split_into(&mut upper);
+        node.branches[l].moments = pool.summarise(&node.branches[l].leaf);
+        node.branches.insert(l + 1, Branch::new(upper, pool));
+        if node.branches.len() <= NODE_LEAVES {
+            node.summarise(l + 1);
+            pool.account(before, own + node.bytes());
+            return;
+        }
+        let upper = Node::new(node.branches.split_off(NODE_LEAVES / 2));
+        node.len -= upper.len;
+        node.summarise(NODE_LEAVES / 2 - 1);
+        let after = node.bytes() + upper.bytes();
+        self.nodes.insert(n + 1, upper);
+        pool.account(before, after + self.own_bytes());
+    }
+
+    /// Lets everything before `place` expire.
+    pub(super) fn expire(&mut self, place: Place, pool: &mut Pool) {
+        // Most often it is the first event only that goes: draining nothing has its price too.
+        if place.node() > 0 {
+            self.drop_nodes(place.node(), pool);
+        }
+        let Some(node) = self.nodes.first_mut() else { return };
+        if place.leaf() > 0 {
+            for branch in node.branches.drain(..place.leaf()) {
+                node.len -= branch.leaf.len();
+                pool.recycle(branch.leaf);
+            }
+        }
+        let leaf = &mut node.branches[0].leaf;
+        if leaf.start() < place.index() {
+            node.len -= place.index() - leaf.start();
+            pool.expire(leaf, place.index());
+        }
+    }
+
+    fn drop_nodes(&mut self, count: usize, pool: &mut Pool) {
+        for node in self.nodes.drain(..count) {
+            pool.account(node.bytes(), 0);
+            node.branches.into_iter().for_each(|b| pool.recycle(b.leaf));
+        }
+    }
+
+    /// Gives all memory back.
+    pub(super) fn dissolve(mut self, pool: &mut Pool) {
+        self.drop_nodes(self.nodes.len(), pool);
+        pool.account(self.own_bytes(), 0);
+    }
+}

@@ -1,0 +1,45 @@
+//! `millstream components`: the tables, as they are compiled in.
+
+use super::{Exit, terminal};
+use crate::{aggregate, clean, decode, encode, feature, pipeline::spec, registry::Component};
+use std::fmt::{self, Write};
+
+/// Arguments of `components`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print the JSON Schema of the pipeline file instead, for editors.
+    #[arg(long)]
+    schema: bool,
+}
+
+/// Prints every table, or the schema made from them.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    if args.schema {
+        terminal::answer(serde_json::to_string_pretty(&spec::json_schema())?)?;
+        return Ok(Exit::Ok);
+    }
+    terminal::answer(tables()?)?;
+    Ok(Exit::Ok)
+}
+
+fn tables() -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    table(&mut text, "source.format", decode::FORMATS)?;
+    table(&mut text, "clean", clean::OPERATORS)?;
+    table(&mut text, "windows, compute", aggregate::AGGREGATES)?;
+    table(&mut text, "features", feature::FEATURES)?;
+    table(&mut text, "output.format", encode::FORMATS)?;
+    text.truncate(text.trim_end().len());
+    Ok(text)
+}
+
+fn table<B>(text: &mut String, title: &str, components: &[Component<B>]) -> fmt::Result {
+    writeln!(text, "{title}")?;
+    for component in components {
+        writeln!(text, "  {:<18}{}", component.name, component.summary)?;
+        if !component.example.is_empty() {
+            writeln!(text, "  {:<18}{}: {}", "", component.name, component.example)?;
+        }
+    }
+    writeln!(text)
+}

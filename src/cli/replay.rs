@@ -1,0 +1,97 @@
+//! `millstream replay`: a pipeline over a file of JSON lines, vectors to standard output.
+
+use super::{Exit, terminal};
+use crate::{
+    batch::{Message, Target},
+    pipeline::{
+        Overrides,
+        replay::{Form, Replay},
+    },
+};
+use anyhow::Context;
+use serde_json::json;
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+/// Records folded at once.
+const BATCH_RECORDS: usize = 1000;
+
+/// Arguments of `replay`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The pipeline file.
+    file: PathBuf,
+    /// Records, one JSON value a line; `-` reads standard input.
+    #[arg(long)]
+    input: PathBuf,
+    /// Lines are objects with value, key, timestamp (ms), headers, offset and partition.
+    #[arg(long)]
+    envelope: bool,
+    /// Write rejected records here, as envelope lines with their context headers.
+    #[arg(long)]
+    rejected: Option<PathBuf>,
+}
+
+/// Writes every vector to standard output and the conservation law to standard error.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    // Delivery says what a restart may do to a topic; a replay has neither.
+    let overrides = Overrides { delivery: Some(crate::pipeline::Delivery::AtLeastOnce) };
+    let definition = match terminal::load(&args.file, overrides) {
+        Ok(definition) => definition,
+        Err(exit) => return Ok(exit),
+    };
+    let mut input = open(&args.input)?;
+    let mut vectors = BufWriter::new(io::stdout().lock());
+    let mut rejected = args.rejected.as_deref().map(create).transpose()?;
+    let text = definition.spec().output.format != "arrow_ipc";
+    let form = if args.envelope { Form::Envelope } else { Form::Bare };
+    let replay = Replay::new(&definition, form, BATCH_RECORDS);
+    let totals = replay.run(&mut *input, &mut |message| match message.parts.target {
+        Target::Output => {
+            vectors.write_all(message.value.unwrap_or_default())?;
+            if text { vectors.write_all(b"\n") } else { Ok(()) }
+        }
+        Target::DeadLetter => match &mut rejected {
+            Some(file) => writeln!(file, "{}", envelope(message)),
+            None => Ok(()),
+        },
+    })?;
+    vectors.flush()?;
+    if let Some(mut file) = rejected {
+        file.flush()?;
+    }
+    terminal::complain(format_args!("{totals}"));
+    Ok(if totals.balance() { Exit::Ok } else { Exit::Failure })
+}
+
+fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(BufWriter::new(file))
+}
+
+/// A message as a line that `--envelope` reads. Bytes that are not UTF-8 are replaced.
+fn envelope(message: &Message<'_>) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers: serde_json::Map<_, _> = message
+        .headers()
+        .map(|header| (text(header.name), json!(header.value.map(text))))
+        .collect();
+    json!({
+        "key": message.parts.key.map(text),
+        "raw": message.value.map(text),
+        "timestamp": message.parts.timestamp_ms,
+        "headers": headers,
+    })
+    .to_string()
+}

@@ -1,0 +1,116 @@
+//! What Kafka says about a record, as columns.
+
+use crate::{batch::RawBatch, registry::Problem};
+use arrow::{
+    array::{
+        ArrayRef, Int32Array, Int64Array, StringArray, StringBuilder, TimestampMillisecondArray,
+    },
+    buffer::{NullBuffer, ScalarBuffer},
+    datatypes::{DataType, Field, FieldRef, SchemaRef, TimeUnit},
+};
+use std::sync::Arc;
+
+/// Prefix of a header's column.
+const HEADER_PREFIX: &str = "kafka_header_";
+
+/// Appends the metadata columns.
+#[derive(Debug)]
+pub(super) struct Metadata {
+    headers: Vec<String>,
+    timestamp: DataType,
+    /// The two columns that say the same in every row, as long as the longest batch so far.
+    constant: Option<Constant>,
+}
+
+#[derive(Debug)]
+struct Constant {
+    topic: Arc<str>,
+    topics: ArrayRef,
+    partition: i32,
+    partitions: ArrayRef,
+}
+
+impl Metadata {
+    pub(super) fn new(headers: &[String]) -> Self {
+        let timestamp = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
+        Self { headers: headers.to_vec(), timestamp, constant: None }
+    }
+
+    /// The fields, after those of `schema`.
+    pub(super) fn fields(&self, schema: &SchemaRef) -> Result<Vec<FieldRef>, Problem> {
+        let mut fields = schema.fields().to_vec();
+        let mut add = |name: &str, data_type: DataType, nullable: bool| {
+            if fields.iter().any(|f| f.name() == name) {
+                let what = format!("the column `{name}` holds what Kafka says about a record");
+                return Err(Problem::nowhere(what).expected("another name, or the header once"));
+            }
+            fields.push(Arc::new(Field::new(name, data_type, nullable)));
+            Ok(())
+        };
+        add("kafka_topic", DataType::Utf8, false)?;
+        add("kafka_partition", DataType::Int32, false)?;
+        add("kafka_offset", DataType::Int64, false)?;
+        add("kafka_timestamp", self.timestamp.clone(), true)?;
+        add("kafka_key", DataType::Utf8, true)?;
+        for header in &self.headers {
+            add(&format!("{HEADER_PREFIX}{header}"), DataType::Utf8, true)?;
+        }
+        Ok(fields)
+    }
+
+    /// Appends the columns of the rows that `records` names.
+    pub(super) fn append(&mut self, raw: &RawBatch, records: &[u32], columns: &mut Vec<ArrayRef>) {
+        let constant = self.constant(raw, records.len());
+        columns.push(constant.topics.slice(0, records.len()));
+        columns.push(constant.partitions.slice(0, records.len()));
+        let rows = || records.iter().map(|r| raw.record(*r as usize));
+        let offsets: Vec<i64> = rows().map(|r| r.offset).collect();
+        columns.push(Arc::new(Int64Array::new(ScalarBuffer::from(offsets), None)));
+        columns.push(self.timestamps(raw, records));
+        let key_bytes = rows().map(|r| r.key.map_or(0, <[u8]>::len)).sum();
+        columns.push(texts(rows().map(|r| r.key), records.len(), key_bytes));
+        for header in &self.headers {
+            let value = rows().map(|r| r.headers.last(header.as_bytes()).and_then(|h| h.value));
+            columns.push(texts(value, records.len(), 0));
+        }
+    }
+
+    fn timestamps(&self, raw: &RawBatch, records: &[u32]) -> ArrayRef {
+        let of = |r: &u32| raw.record(*r as usize).timestamp_ms;
+        let values: Vec<i64> = records.iter().map(|r| of(r).unwrap_or_default()).collect();
+        let missing = records.iter().any(|r| of(r).is_none());
+        let nulls =
+            missing.then(|| records.iter().map(|r| of(r).is_some()).collect::<NullBuffer>());
+        let array = TimestampMillisecondArray::new(ScalarBuffer::from(values), nulls);
+        Arc::new(array.with_data_type(self.timestamp.clone()))
+    }
+
+    fn constant(&mut self, raw: &RawBatch, rows: usize) -> &Constant {
+        let fits = self.constant.as_ref().is_some_and(|c| {
+            c.topics.len() >= rows && c.topic == *raw.topic() && c.partition == raw.partition()
+        });
+        if !fits {
+            let topics = std::iter::repeat_n(raw.topic().as_ref(), rows);
+            self.constant = Some(Constant {
+                topic: Arc::clone(raw.topic()),
+                topics: Arc::new(StringArray::from_iter_values(topics)),
+                partition: raw.partition(),
+                partitions: Arc::new(Int32Array::from_value(raw.partition(), rows)),
+            });
+        }
+        self.constant.as_ref().expect("it was just made")
+    }
+}
+
+/// Bytes as text; null where they are none or not UTF-8.
+fn texts<'a>(
+    values: impl Iterator<Item = Option<&'a [u8]>>,
+    rows: usize,
+    bytes: usize,
+) -> ArrayRef {
+    let mut texts = StringBuilder::with_capacity(rows, bytes);
+    for value in values {
+        texts.append_option(value.and_then(|v| simdutf8::basic::from_utf8(v).ok()));
+    }
+    Arc::new(texts.finish())
+}

@@ -1,0 +1,139 @@
+//! Syntax tree to physical expression: plan, coerce, give it one of the engine's types, simplify.
+
+use super::{Expression, cannot_fail::cannot_fail, error::ExpressionError, functions, parse};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion_common::{
+    DFSchema, DataFusionError, Result as PlanResult, ToDFSchema,
+    tree_node::{Transformed, TreeNode},
+};
+use datafusion_expr::{
+    Expr, ExprSchemable, Operator, cast, execution_props::ExecutionProps,
+    physical_planning_context::PhysicalPlanningContext, simplify::SimplifyContext,
+};
+use datafusion_optimizer::simplify_expressions::ExprSimplifier;
+use datafusion_physical_expr::{
+    PhysicalExpr, create_physical_expr,
+    expressions::{BinaryExpr, Column},
+    utils::collect_columns,
+};
+use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use std::sync::Arc;
+
+pub(super) fn compile(sql: &str, schema: &SchemaRef) -> Result<Expression, ExpressionError> {
+    let syntax = parse::parse(sql, schema)?;
+    let named = Schema::clone(schema).to_dfschema_ref().map_err(|e| plan_error(&e))?;
+    let options = ParserOptions::new()
+        .with_enable_ident_normalization(false)
+        .with_map_string_types_to_utf8view(false);
+    let planned = SqlToRel::new_with_options(&functions::OneRecord, options)
+        .sql_to_expr(syntax, &named, &mut PlannerContext::new())
+        .map_err(|e| plan_error(&e))?;
+    let context = SimplifyContext::builder().with_schema(Arc::clone(&named)).build();
+    let simplifier = ExprSimplifier::new(context);
+    let coerced = simplifier.coerce(planned, &named).map_err(|e| plan_error(&e))?;
+    let typed = to_engine_type(coerced, &named)?;
+    // Simplifying is not only for speed: `coalesce` evaluates only once it has become a CASE.
+    let simple = simplifier.simplify(typed).map_err(|e| plan_error(&e))?;
+    let properties = ExecutionProps::new();
+    let planning = PhysicalPlanningContext::default();
+    let physical = create_physical_expr(&simple, &named, &properties, &planning)
+        .and_then(checked_integers)
+        .map_err(|e| plan_error(&e))?;
+    finish(physical, schema).map_err(|e| plan_error(&e))
+}
+
+/// Narrows the expression to the columns it reads, so that evaluating never touches the others.
+fn finish(physical: Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> PlanResult<Expression> {
+    let mut columns: Vec<usize> = collect_columns(&physical).iter().map(Column::index).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    let projected = Arc::new(schema.project(&columns)?);
+    let physical = physical
+        .transform_up(|node| {
+            let Some(column) = node.downcast_ref::<Column>() else {
+                return Ok(Transformed::no(node));
+            };
+            let index = columns.binary_search(&column.index()).expect("collected above");
+            Ok(Transformed::yes(Arc::new(Column::new(column.name(), index))))
+        })?
+        .data;
+    let data_type = physical.data_type(&projected)?;
+    let nullable = physical.nullable(&projected)? || !cannot_fail(&physical, &projected);
+    Ok(Expression { physical, columns, projected, data_type, nullable })
+}
+
+/// Makes integer overflow an error; DataFusion would wrap around.
+fn checked_integers(physical: Arc<dyn PhysicalExpr>) -> PlanResult<Arc<dyn PhysicalExpr>> {
+    let checked = physical.transform_up(|node| {
+        let arithmetic = node.downcast_ref::<BinaryExpr>().filter(|binary| {
+            matches!(binary.op(), Operator::Plus | Operator::Minus | Operator::Multiply)
+        });
+        Ok(match arithmetic {
+            Some(binary) => {
+                Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as _)
+            }
+            None => Transformed::no(node),
+        })
+    })?;
+    Ok(checked.data)
+}
+
+fn to_engine_type(expr: Expr, schema: &DFSchema) -> Result<Expr, ExpressionError> {
+    let from = expr.get_type(schema).map_err(|e| plan_error(&e))?;
+    let to = engine_type(&from)?;
+    Ok(if from == to { expr } else { cast(expr, to) })
+}
+
+/// The type of the engine that holds all values of `from`.
+fn engine_type(from: &DataType) -> Result<DataType, ExpressionError> {
+    Ok(match from {
+        DataType::Boolean | DataType::Float64 | DataType::Int64 | DataType::Utf8 => from.clone(),
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64 => DataType::Int64,
+        DataType::Float16
+        | DataType::Float32
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => DataType::Float64,
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::Date32 | DataType::Date64 => DataType::Date32,
+        DataType::Timestamp(..) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            let item = Field::new(item.name(), engine_type(item.data_type())?, true);
+            DataType::List(Arc::new(item))
+        }
+        DataType::Null => {
+            return Err(ExpressionError::new("the expression is always null")
+                .expected("a value, or a cast that gives it a type"));
+        }
+        other => {
+            return Err(ExpressionError::new(format!("the expression is of type {other}"))
+                .expected("a number, text, boolean, date, timestamp or list: cast it"));
+        }
+    })
+}
+
+/// Takes DataFusion's wrapping off a planning error.
+fn plan_error(error: &DataFusionError) -> ExpressionError {
+    let text = error.find_root().strip_backtrace();
+    let text = ["Error during planning: ", "This feature is not implemented: "]
+        .iter()
+        .fold(text.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    let (text, candidates) = match text.split_once("Candidate functions:") {
+        Some((text, candidates)) => (text, Some(candidates)),
+        None => (text, None),
+    };
+    let text = text.replace(" You might need to add explicit type casts.", "");
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let error = ExpressionError::new(line.trim_end_matches('.'));
+    match candidates {
+        Some(list) => error.expected(list.split_whitespace().collect::<Vec<_>>().join(" ")),
+        None => error,
+    }
+}

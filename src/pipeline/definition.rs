@@ -1,0 +1,123 @@
+//! A pipeline file that is right as a whole, with its schema: what folds and emitters are made of.
+
+use super::{Emitter, Fold, Overrides, Spec, Vector, hash, plan::Plan};
+use crate::{registry::Problem, schema::RecordSchema};
+use std::{fs, path::Path};
+
+/// A valid pipeline. Cheap to share; every fold and emitter made from it is of its own.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    spec: Spec,
+    schema: RecordSchema,
+    state_hash: String,
+    hash: String,
+    plan: String,
+    vector: Vector,
+}
+
+impl Definition {
+    /// Reads a pipeline file and its schema and builds everything once, or says all that is wrong.
+    pub fn load(path: &Path, overrides: Overrides) -> Result<Self, Vec<Problem>> {
+        let file = path.display().to_string();
+        let in_file = |problems: Vec<Problem>| -> Vec<Problem> {
+            problems.into_iter().map(|problem| problem.in_file(file.as_str())).collect()
+        };
+        let text = read_file(path).map_err(|problem| vec![problem])?;
+        let spec = Spec::parse(&text, overrides).map_err(in_file)?;
+        let with_paths = |problems| in_file(spec.with_paths(problems));
+        let schema = record_schema(path, &spec).map_err(|problem| with_paths(vec![problem]))?;
+        Self::build(spec.clone(), schema).map_err(with_paths)
+    }
+
+    fn build(spec: Spec, schema: RecordSchema) -> Result<Self, Vec<Problem>> {
+        let fold = Fold::build(&spec, &schema, None)?;
+        let emitter = Emitter::build(&spec, &fold.schema(), "", &spec.output.format)?;
+        let state_hash = hash::state_hash(&spec, &schema);
+        let hash = hash::definition_hash(&spec, &schema);
+        let vector = Vector::new(&spec, emitter.schema());
+        let plan = Plan {
+            spec: &spec,
+            fold: &fold,
+            vector: &vector,
+            state_hash: &state_hash,
+            hash: &hash,
+        }
+        .to_string();
+        Ok(Self { spec, schema, state_hash, hash, plan, vector })
+    }
+
+    /// A fold without state, for one (topic, partition). `partitions` is the topic's number of
+    /// partitions, which `source.partitioner` checks against; none, as in a replay from a file, is
+    /// no check.
+    pub fn fold(&self, partitions: Option<i32>) -> Fold {
+        Fold::build(&self.spec, &self.schema, partitions).expect("built once by load")
+    }
+
+    /// An emitter; one serves all folds of a worker.
+    pub fn emitter(&self) -> Emitter {
+        self.emitter_as(&self.spec.output.format)
+    }
+
+    /// An emitter that writes JSON objects, whatever the file says: for comparing fields by name.
+    pub(super) fn emitter_as_json(&self) -> Emitter {
+        self.emitter_as("json")
+    }
+
+    fn emitter_as(&self, format: &str) -> Emitter {
+        let schema = self.fold(None).schema();
+        Emitter::build(&self.spec, &schema, &self.hash, format).expect("built once by load")
+    }
+
+    /// What the file says.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The declared shape of a record.
+    pub fn schema(&self) -> &RecordSchema {
+        &self.schema
+    }
+
+    /// Hash of everything that decides the state of a fold; keys snapshots.
+    pub fn state_hash(&self) -> &str {
+        &self.state_hash
+    }
+
+    /// Hash of the whole definition; goes on every vector.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// What the pipeline does, for a person.
+    pub fn plan(&self) -> &str {
+        &self.plan
+    }
+
+    /// The shape of the vectors.
+    pub fn vector(&self) -> &Vector {
+        &self.vector
+    }
+}
+
+/// The text of a file that a person wrote.
+pub(super) fn read_file(path: &Path) -> Result<String, Problem> {
+    fs::read_to_string(path).map_err(|error| {
+        Problem::nowhere(format!("cannot read the file: {error}"))
+            .in_file(path.display().to_string())
+    })
+}
+
+/// Reads the schema beside the pipeline file. Mistakes in it are told with its own name.
+fn record_schema(pipeline: &Path, spec: &Spec) -> Result<RecordSchema, Problem> {
+    let beside = |file: &Path, name: &str| file.parent().unwrap_or(Path::new("")).join(name);
+    let path = beside(pipeline, &spec.source.schema);
+    let text = fs::read_to_string(&path).map_err(|error| {
+        let what = format!("cannot read the schema `{}`: {error}", spec.source.schema);
+        Problem::new(spec.at(&["source", "schema"]), what)
+            .expected("the path of a JSON Schema, relative to this file")
+    })?;
+    let mut read =
+        |name: &str| fs::read_to_string(beside(&path, name)).map_err(|error| error.to_string());
+    RecordSchema::parse_with(&text, &mut read)
+        .map_err(|problem| problem.in_file(path.display().to_string()))
+}

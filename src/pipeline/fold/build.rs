@@ -1,0 +1,188 @@
+//! Builds the steps of a fold from the pipeline file, or says which parts of it are wrong.
+
+use super::{Digest, Fold};
+use crate::{
+    batch::{Policy, Reason},
+    clean::{self, Clean},
+    decode::{self, Decode, DecodeInput},
+    pipeline::spec::{EventTimeSpec, Partitioner, Spec, each_alone, find_column},
+    registry::{self, Node, Problem},
+    schema::RecordSchema,
+    state::{Horizon, Keys, is_key_type},
+    validate::{
+        Rules,
+        gates::{self, EventTime, GateOptions, Gates, TimeUnitSpec},
+    },
+    window::Windows,
+};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use std::sync::Arc;
+
+/// The column of event time that every row has.
+const EVENT_TIME: &str = "event_time";
+
+impl Fold {
+    /// Builds every step. `partitions` is the topic's number of partitions, where it is known.
+    pub(in crate::pipeline) fn build(
+        spec: &Spec,
+        schema: &RecordSchema,
+        partitions: Option<i32>,
+    ) -> Result<Self, Vec<Problem>> {
+        let decode = decoder(spec, schema).map_err(|problem| vec![problem])?;
+        let input = decode.schema();
+        let mut problems = Vec::new();
+        let key = note(key_columns(spec, &input), &mut problems);
+        let event_time = note(event_time(spec, &input), &mut problems);
+        let (Some(key), Some(event_time)) = (key, event_time) else { return Err(problems) };
+        let options = gate_options(spec, key.clone(), event_time, partitions);
+        let gates = Gates::build(options, &input)
+            .map_err(|problem| vec![problem.or_at(spec.at(&["source", "event_time"]))])?;
+        let rules = Rules::build(schema, &input).map_err(|problem| vec![problem])?;
+
+        let event_time = event_time_field(&input);
+        let (clean, cleaned) = clean_steps(&spec.clean, with_field(&input, event_time.as_ref()))
+            .map_err(|problem| vec![problem])?;
+        let windows = windows(spec, &cleaned)?;
+        let horizon = clean.iter().map(|step| step.horizon()).fold(windows.horizon(), Horizon::max);
+        Ok(Self {
+            digest: Digest::new(&input, &windows.schema()),
+            record_key: forgets(spec).then(|| index_of(&input, "kafka_key")),
+            keys: Keys::new(horizon),
+            outcomes: spec.outcomes.clone(),
+            expired: Vec::new(),
+            decode,
+            rules,
+            gates,
+            event_time,
+            key,
+            clean,
+            windows,
+        })
+    }
+}
+
+fn note<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|problem| problems.push(problem)).ok()
+}
+
+fn decoder(spec: &Spec, schema: &RecordSchema) -> Result<Box<dyn Decode>, Problem> {
+    let at = spec.at(&["source", "format"]);
+    let format = registry::find(decode::FORMATS, "format", &spec.source.format, at)?;
+    let input = DecodeInput {
+        schema,
+        headers: &spec.source.headers,
+        record_bytes: spec.limits.record_bytes.0,
+        tombstone: spec.outcomes.policy(Reason::Tombstone),
+    };
+    (format.build)(&input).map_err(|problem| problem.or_at(spec.at(&["source", "headers"])))
+}
+
+fn forgets(spec: &Spec) -> bool {
+    spec.outcomes.policy(Reason::Tombstone) == Policy::Forget
+}
+
+fn index_of(schema: &SchemaRef, name: &str) -> usize {
+    schema.index_of(name).expect("every decoder has the Kafka columns")
+}
+
+fn key_columns(spec: &Spec, input: &SchemaRef) -> Result<Vec<usize>, Problem> {
+    let mut key = Vec::new();
+    for (name, node) in spec.source.key.0.iter().zip(spec.list(&["source", "key"])) {
+        let index = find_column(input, name, node)?;
+        let data_type = input.field(index).data_type();
+        if !is_key_type(data_type) {
+            let what = format!("column `{name}` is {data_type} and cannot be a key");
+            return Err(Problem::new(node.at, what).expected("text, integers, booleans or times"));
+        }
+        if forgets(spec) && *data_type != DataType::Utf8 {
+            let what = format!(
+                "`tombstone: forget` finds the entity by the record key, but column `{name}` is \
+                 {data_type}"
+            );
+            let at = spec.at(&["outcomes", "tombstone"]);
+            return Err(Problem::new(at, what).expected("a string column"));
+        }
+        key.push(index);
+    }
+    Ok(key)
+}
+
+fn event_time(spec: &Spec, input: &SchemaRef) -> Result<EventTime, Problem> {
+    let EventTimeSpec::Column(stated) = &spec.source.event_time else {
+        return Ok(EventTime::Kafka);
+    };
+    let node = spec.node(&["source", "event_time", "column"]);
+    let index = find_column(input, &stated.column, node)?;
+    let at = spec.at(&["source", "event_time", "unit"]);
+    let unit = match &stated.unit {
+        Some(unit) => TimeUnitSpec::parse(unit).map_err(|problem| problem.or_at(at))?,
+        None => TimeUnitSpec::Timestamp,
+    };
+    Ok(EventTime::Column { index, unit })
+}
+
+fn gate_options(
+    spec: &Spec,
+    key: Vec<usize>,
+    event_time: EventTime,
+    partitions: Option<i32>,
+) -> GateOptions {
+    let source = &spec.source;
+    GateOptions {
+        event_time,
+        lateness_us: source.lateness.us,
+        max_ahead_us: source.max_ahead.us(),
+        max_jump_us: source.max_jump.us(),
+        key,
+        partitioner: source.partitioner.map(|partitioner| match partitioner {
+            Partitioner::Murmur2 => gates::Partitioner::Murmur2,
+            Partitioner::Crc32 => gates::Partitioner::Crc32,
+            Partitioner::Fnv1a => gates::Partitioner::Fnv1a,
+        }),
+        partitions,
+        late: spec.outcomes.policy(Reason::Late),
+        future: spec.outcomes.policy(Reason::Future),
+    }
+}
+
+/// Event time as a column, for expressions and windows; a record's own column of that name wins.
+fn event_time_field(input: &SchemaRef) -> Option<FieldRef> {
+    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let absent = input.index_of(EVENT_TIME).is_err();
+    absent.then(|| Arc::new(Field::new(EVENT_TIME, utc, false)))
+}
+
+fn with_field(schema: &SchemaRef, field: Option<&FieldRef>) -> SchemaRef {
+    let fields = schema.fields().iter().chain(field).map(Arc::clone);
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+type Steps = Vec<Box<dyn Clean>>;
+
+/// The cleaning steps and the columns behind the last. Each step is built against what the one
+/// before leaves, so the first mistake ends it.
+fn clean_steps(nodes: &[Node], mut schema: SchemaRef) -> Result<(Steps, SchemaRef), Problem> {
+    let mut steps = Vec::new();
+    for node in nodes {
+        let Some([(name, at, options)]) = node.as_map() else {
+            let expected = "one operator with its options, such as `clip: { column: .. }`";
+            return Err(Problem::new(node.at, node.kind()).expected(expected));
+        };
+        let operator = registry::find(clean::OPERATORS, "operator", name, *at)?;
+        let step = (operator.build)(options, &clean::Input { schema: &schema })
+            .map_err(|problem| problem.or_at(options.at))?;
+        schema = step.schema();
+        steps.push(step);
+    }
+    Ok((steps, schema))
+}
+
+/// All windows at once; if that fails, each by itself, so that every mistake is found.
+fn windows(spec: &Spec, schema: &SchemaRef) -> Result<Windows, Vec<Problem>> {
+    let build = |nodes: &[Node]| {
+        Windows::build(nodes, schema, spec.source.lateness.us)
+            .map_err(|problem| problem.or_at(spec.at(&["windows"])))
+    };
+    build(&spec.windows)
+        .map_err(|problem| each_alone(&spec.windows, problem, |node| build(node).err()))
+}

@@ -1,0 +1,252 @@
+//! Decode, validate, clean, window: everything that holds state, for one partition.
+
+mod build;
+mod digest;
+
+use super::Totals;
+use crate::{
+    batch::{Decoded, Outcomes, Policy, RawBatch, Reason, Rejected, Rejections, Rows, Slot},
+    clean::Clean,
+    decode::Decode,
+    state::{BATCH_ROWS_MAX, Keys},
+    validate::{Rules, gates::Gates},
+    window::{WindowPlan, Windows},
+};
+use arrow::{
+    array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray},
+    compute::filter_record_batch,
+    datatypes::{FieldRef, SchemaRef},
+};
+use digest::Digest;
+use std::sync::Arc;
+
+/// The state of one (topic, partition) and the steps that change it.
+///
+/// What comes out is a function of the definition and of the records in offset order, never of
+/// where a batch was cut. Reads no clock, no environment and nothing random.
+#[derive(Debug)]
+pub struct Fold {
+    decode: Box<dyn Decode>,
+    rules: Rules,
+    gates: Gates,
+    /// The field of event time, if the record has no column of that name.
+    event_time: Option<FieldRef>,
+    key: Vec<usize>,
+    /// With `tombstone: forget`, the index of the record key's column.
+    record_key: Option<usize>,
+    keys: Keys,
+    clean: Vec<Box<dyn Clean>>,
+    windows: Windows,
+    outcomes: Outcomes,
+    digest: Digest,
+    expired: Vec<Slot>,
+}
+
+/// A batch after the fold: every record is either a row or has left.
+#[derive(Debug)]
+pub struct Folded {
+    /// The records that go on, with the columns of `clean` and `window`.
+    pub rows: Rows,
+    /// The records that left, in offset order, each with its settled policy.
+    pub rejected: Vec<Rejected>,
+    /// What became of the records. [`Emitter::emit`](super::Emitter::emit) completes it.
+    pub totals: Totals,
+}
+
+impl Fold {
+    /// Takes in the next records of the partition, at most [`BATCH_ROWS_MAX`] at once.
+    pub fn advance(&mut self, raw: &RawBatch) -> Folded {
+        assert!(raw.len() <= BATCH_ROWS_MAX, "a batch has at most {BATCH_ROWS_MAX} records");
+        let mut left = Rejections::default();
+        let decoded = self.decode.decode(raw, &mut left);
+        let decoded = self.rules.apply(raw, decoded, &mut left);
+        let decoded = self.refuse_foreign_keys(decoded, &mut left);
+        let rows = self.gates.advance(raw, decoded, &mut left);
+        let rows = self.with_event_time(rows);
+        let mut rows = self.with_slots(raw, rows, &left.0);
+        for step in &mut self.clean {
+            rows = step.advance(rows, &mut left);
+        }
+        let rows = self.windows.advance(rows, &mut left);
+        self.forget();
+        let rejected = settle(left, &self.outcomes);
+        self.digest.advance(raw, &rows, &rejected);
+        Folded::new(raw, rows, rejected)
+    }
+
+    /// The watermark in microseconds, once a record has set it.
+    pub fn watermark(&self) -> Option<i64> {
+        self.gates.watermark()
+    }
+
+    /// Rolling hash of what became of every record so far; equal after equal records.
+    pub fn digest(&self) -> u64 {
+        self.digest.value()
+    }
+
+    /// Keys with state.
+    pub fn state_keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Bytes of state.
+    pub fn state_bytes(&self) -> usize {
+        let clean: usize = self.clean.iter().map(|step| step.state_bytes()).sum();
+        self.keys.bytes() + clean + self.windows.state_bytes()
+    }
+
+    /// Records that left the fast path of decoding or validation so far.
+    pub fn slow_path_records(&self) -> u64 {
+        self.decode.slow_path_records() + self.rules.slow_path_records()
+    }
+
+    /// The columns as decoded.
+    pub(super) fn input(&self) -> SchemaRef {
+        self.decode.schema()
+    }
+
+    /// The cleaning steps, in order.
+    pub(super) fn clean(&self) -> &[Box<dyn Clean>] {
+        &self.clean
+    }
+
+    /// What the windows compute and keep.
+    pub(super) fn windows(&self) -> Vec<WindowPlan> {
+        self.windows.describe()
+    }
+
+    /// The columns of the rows that [`Fold::advance`] gives.
+    pub fn schema(&self) -> SchemaRef {
+        self.windows.schema()
+    }
+
+    /// With `tombstone: forget` a tombstone finds the entity by its record key, so a record whose
+    /// key is not its entity is `misplaced`: its tombstone would clear somebody else.
+    fn refuse_foreign_keys(&self, decoded: Decoded, left: &mut Rejections) -> Decoded {
+        let Some(record_key) = self.record_key else { return decoded };
+        let record_keys = decoded.columns.column(record_key).as_string::<i32>();
+        let entities = decoded.columns.column(self.key[0]).as_string::<i32>();
+        let own = |row: usize| {
+            // A null entity is for the gates to judge.
+            entities.is_null(row)
+                || record_keys.is_valid(row) && record_keys.value(row) == entities.value(row)
+        };
+        let keep: Vec<bool> = (0..decoded.records.len()).map(own).collect();
+        if keep.iter().all(|keep| *keep) {
+            return decoded;
+        }
+        let name = decoded.columns.schema_ref().field(self.key[0]).name().clone();
+        let mut records = decoded.records;
+        for (record, _) in records.iter().zip(&keep).filter(|(_, keep)| !**keep) {
+            let detail = format!("the record key is not the text of `{name}`");
+            left.push(*record, Reason::Misplaced, detail);
+        }
+        let mut flags = keep.iter();
+        records.retain(|_| *flags.next().expect("a flag per record"));
+        let columns = filter_record_batch(&decoded.columns, &keep.into()).expect("a flag per row");
+        Decoded { columns, records }
+    }
+
+    fn with_event_time(&self, rows: Rows) -> Rows {
+        let Some(field) = &self.event_time else { return rows };
+        let times = TimestampMicrosecondArray::from(rows.event_times.clone()).with_timezone("UTC");
+        rows.with_column(Arc::clone(field), Arc::new(times))
+    }
+
+    /// Gives each row the slot of its key. A tombstone that forgets takes effect at its own place
+    /// between the rows.
+    fn with_slots(&mut self, raw: &RawBatch, mut rows: Rows, left: &[Rejected]) -> Rows {
+        let columns: Vec<ArrayRef> =
+            self.key.iter().map(|index| Arc::clone(rows.columns.column(*index))).collect();
+        let mut from = 0;
+        let forget = |gone: &&Rejected| {
+            gone.policy.unwrap_or(self.outcomes.policy(gone.reason)) == Policy::Forget
+        };
+        let tombstones: Vec<u32> = left.iter().filter(forget).map(|gone| gone.record).collect();
+        for tombstone in tombstones {
+            let until = rows.records.partition_point(|record| *record < tombstone);
+            self.intern(&columns, &mut rows, from, until);
+            from = until;
+            let key = raw.record(tombstone as usize).key;
+            self.expired.extend(key.and_then(|key| self.keys.forget(key)));
+        }
+        let until = rows.len();
+        self.intern(&columns, &mut rows, from, until);
+        rows
+    }
+
+    fn intern(&mut self, columns: &[ArrayRef], rows: &mut Rows, from: usize, until: usize) {
+        let columns: Vec<ArrayRef> =
+            columns.iter().map(|column| column.slice(from, until - from)).collect();
+        self.keys.advance(
+            &columns,
+            &rows.event_times[from..until],
+            &rows.watermarks[from..until],
+            &mut rows.slots,
+            &mut self.expired,
+        );
+    }
+
+    /// Tells every component which slots belong to nobody any more.
+    fn forget(&mut self) {
+        for slot in self.expired.drain(..) {
+            for step in &mut self.clean {
+                step.forget(slot);
+            }
+            self.windows.forget(slot);
+        }
+    }
+}
+
+/// Puts the records that left in offset order, each with the policy that holds for it.
+pub(super) fn settle(left: Rejections, outcomes: &Outcomes) -> Vec<Rejected> {
+    let mut rejected = left.0;
+    rejected.sort_by_key(|gone| gone.record);
+    for gone in &mut rejected {
+        gone.policy.get_or_insert(outcomes.policy(gone.reason));
+    }
+    rejected
+}
+
+impl Folded {
+    fn new(raw: &RawBatch, rows: Rows, rejected: Vec<Rejected>) -> Self {
+        let mut totals = Totals { consumed: raw.len() as u64, ..Totals::default() };
+        for gone in &rejected {
+            totals.count(gone);
+        }
+        let folded = Self { rows, rejected, totals };
+        assert!(folded.accounts_for(raw.len()), "every record has exactly one outcome");
+        folded
+    }
+
+    /// Completes the batch: `gone` are the rows that features and encoding gave up on, the rest is
+    /// published.
+    pub(super) fn complete(&mut self, records: usize, gone: Vec<Rejected>) {
+        if !gone.is_empty() {
+            let left = |record: &u32| gone.binary_search_by_key(record, |gone| gone.record).is_ok();
+            let keep: Vec<bool> = self.rows.records.iter().map(|record| !left(record)).collect();
+            self.rows = self.rows.clone().filter(&keep);
+        }
+        for gone in &gone {
+            self.totals.count(gone);
+        }
+        self.totals.published += self.rows.len() as u64;
+        self.rejected.extend(gone);
+        self.rejected.sort_by_key(|gone| gone.record);
+        assert!(self.accounts_for(records), "every record has exactly one outcome");
+    }
+
+    /// True if every record of the batch is either a row or has left, and none is both.
+    fn accounts_for(&self, records: usize) -> bool {
+        if self.rows.len() + self.rejected.len() != records {
+            return false;
+        }
+        let mut rows = self.rows.records.iter().peekable();
+        let mut rejected = self.rejected.iter().peekable();
+        (0..records).all(|record| {
+            let kept = rows.next_if(|row| **row as usize == record).is_some();
+            let left = rejected.next_if(|gone| gone.record as usize == record).is_some();
+            kept != left
+        })
+    }
+}

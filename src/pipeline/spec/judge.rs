@@ -1,0 +1,198 @@
+//! What a pipeline file may say but not in this combination, and what this version does not do.
+
+use super::{Bound, Delivery, Order, Spec};
+use crate::{
+    batch::{Policy, Reason},
+    registry::{Position, Problem},
+};
+
+/// Notes everything that can be said without the record's schema.
+pub(super) fn judge(spec: &Spec, problems: &mut Vec<Problem>) {
+    name(spec, problems);
+    topics(spec, problems);
+    columns(spec, problems);
+    dead_letters(spec, problems);
+    not_yet(spec, problems);
+}
+
+/// Longest pipeline name: it is part of metric labels, group and transactional ids.
+const NAME_CHARS_MAX: usize = 100;
+
+fn name(spec: &Spec, problems: &mut Vec<Problem>) {
+    let name = &spec.pipeline;
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(legal) {
+        problems.push(
+            Problem::new(spec.at(&["pipeline"]), format!("`{name}` is no name for a pipeline"))
+                .expected(format!("1 to {NAME_CHARS_MAX} of the characters a-z, 0-9 and -")),
+        );
+    }
+}
+
+/// Longest topic name that Kafka takes.
+const TOPIC_CHARS_MAX: usize = 249;
+
+fn topics(spec: &Spec, problems: &mut Vec<Problem>) {
+    let at = spec.at(&["source", "topics"]);
+    let topics = &spec.source.topics;
+    if topics.is_empty() {
+        problems.push(Problem::new(at, "no topic to read").expected("a list of topics"));
+    }
+    for (i, topic) in topics.iter().enumerate() {
+        topic_name(topic, at, problems);
+        if topics[..i].contains(topic) {
+            problems.push(Problem::new(at, format!("topic `{topic}` stands twice")));
+        }
+    }
+    let output_at = spec.at(&["output", "topic"]);
+    topic_name(&spec.output.topic, output_at, problems);
+    not_a_source(spec, &spec.output.topic, output_at, problems);
+    let Some(dead_letter) = &spec.dead_letter else { return };
+    let dead_letter_at = spec.at(&["dead_letter", "topic"]);
+    topic_name(&dead_letter.topic, dead_letter_at, problems);
+    not_a_source(spec, &dead_letter.topic, dead_letter_at, problems);
+    if dead_letter.topic == spec.output.topic {
+        let what = format!("topic `{}` is the output topic", dead_letter.topic);
+        problems.push(Problem::new(dead_letter_at, what).expected("a topic of its own"));
+    }
+}
+
+fn topic_name(topic: &str, at: Position, problems: &mut Vec<Problem>) {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let length = (1..=TOPIC_CHARS_MAX).contains(&topic.len());
+    if !length || !topic.chars().all(legal) || topic == "." || topic == ".." {
+        problems.push(
+            Problem::new(at, format!("`{topic}` is no name of a topic"))
+                .expected(format!("1 to {TOPIC_CHARS_MAX} of the characters a-z A-Z 0-9 . _ -")),
+        );
+    }
+}
+
+fn not_a_source(spec: &Spec, topic: &str, at: Position, problems: &mut Vec<Problem>) {
+    if spec.source.topics.iter().any(|source| source == topic) {
+        let what = format!("topic `{topic}` is read by this pipeline: it would feed itself");
+        problems.push(Problem::new(at, what).expected("a topic of its own"));
+    }
+}
+
+fn columns(spec: &Spec, problems: &mut Vec<Problem>) {
+    let key = &spec.source.key.0;
+    let at = spec.at(&["source", "key"]);
+    if key.is_empty() {
+        problems.push(Problem::new(at, "no key column").expected("the column of the entity"));
+    }
+    twice(key, at, problems);
+    twice(&spec.output.carry, spec.at(&["output", "carry"]), problems);
+    twice(&spec.source.headers, spec.at(&["source", "headers"]), problems);
+    // Anything but a list has been refused already.
+    let listed = spec.root().get("features").is_none_or(|node| node.as_list().is_some());
+    if spec.features.is_empty() && listed {
+        let at = spec.at(&["features"]);
+        let expected = "a list of columns, expressions and components under `features`";
+        problems.push(Problem::new(at, "no features").expected(expected));
+    }
+    if spec.outcomes.policy(Reason::Tombstone) == Policy::Forget && key.len() > 1 {
+        problems.push(
+            Problem::new(
+                spec.at(&["outcomes", "tombstone"]),
+                "`tombstone: forget` finds the entity by the record key, but `source.key` has \
+                 several columns",
+            )
+            .expected("one string column that equals the record key, or the policy drop or reject"),
+        );
+    }
+}
+
+fn twice(names: &[String], at: Position, problems: &mut Vec<Problem>) {
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].contains(name) {
+            problems.push(Problem::new(at, format!("`{name}` stands twice")));
+        }
+    }
+}
+
+fn dead_letters(spec: &Spec, problems: &mut Vec<Problem>) {
+    if spec.dead_letter.is_some() {
+        return;
+    }
+    let rejecting: Vec<&str> = Reason::ALL
+        .into_iter()
+        .filter(|reason| spec.outcomes.policy(*reason) == Policy::Reject)
+        .map(Reason::name)
+        .collect();
+    if !rejecting.is_empty() {
+        let what = format!(
+            "no `dead_letter` topic, but the policy of these reasons is reject: {}",
+            rejecting.join(", ")
+        );
+        let expected = "`dead_letter: { topic: .. }`, or the policy drop for each under `outcomes`";
+        problems.push(Problem::new(spec.root().at, what).expected(expected));
+    }
+    // A component that rejects by an option of its own needs the topic as well.
+    for step in &spec.clean {
+        let action = step.as_map().and_then(|entries| entries.first()?.2.get("action"));
+        if let Some(action) = action.filter(|action| action.as_str() == Some("reject")) {
+            let what = "`action: reject` without a `dead_letter` topic";
+            problems.push(
+                Problem::new(action.at, what).expected("`dead_letter: { topic: .. }`, or `drop`"),
+            );
+        }
+    }
+}
+
+/// What later versions do. Refused by name: a key without effect would be a promise not kept.
+fn not_yet(spec: &Spec, problems: &mut Vec<Problem>) {
+    let mut refuse = |path: &[&str], what: &str, instead: &str| {
+        problems.push(Problem::new(spec.at(path), what).expected(instead));
+    };
+    if spec.delivery == Delivery::ExactlyOnce {
+        refuse(
+            &["delivery"],
+            "delivery: exactly_once needs snapshots and transactions, which this version does not \
+             have; state is rebuilt by replaying silently from origin; write delivery: \
+             at_least_once",
+            "`delivery: at_least_once`",
+        );
+    }
+    let source = &spec.source;
+    let arrival = "`order: arrival`: records are folded as they lie in the log";
+    if source.order == Order::EventTime {
+        refuse(
+            &["source", "order"],
+            "`order: event_time` holds records, which this version does not do",
+            arrival,
+        );
+    }
+    if source.peers {
+        refuse(
+            &["source", "peers"],
+            "`peers: true` needs `order: event_time`, which this version does not have",
+            "`peers: false`",
+        );
+    }
+    if source.idle_timeout.is_some_and(|timeout| timeout != Bound(None)) {
+        refuse(
+            &["source", "idle_timeout"],
+            "`idle_timeout` releases held records, which this version does not hold",
+            "`idle_timeout: off`",
+        );
+    }
+    if source.hold.is_some() {
+        refuse(
+            &["source", "hold"],
+            "`hold` limits held records, which this version does not hold",
+            "no `hold`",
+        );
+    }
+    let eviction = "needs the eviction policy of the catalogue, which this version does not have";
+    if spec.limits.state_keys.is_some() {
+        refuse(&["limits", "state_keys"], &format!("`state_keys` {eviction}"), "no `state_keys`");
+    }
+    if spec.limits.state_bytes.is_some() {
+        refuse(
+            &["limits", "state_bytes"],
+            &format!("`state_bytes` {eviction}"),
+            "no `state_bytes`",
+        );
+    }
+}

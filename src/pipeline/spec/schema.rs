@@ -1,0 +1,133 @@
+//! The JSON Schema of the pipeline file, made from the types and tables that read it, so that an
+//! editor completes exactly what `check` accepts.
+
+use super::{DeadLetter, Delivery, Limits, Output, Source};
+use crate::{batch::Reason, clean, feature, registry::Component, window};
+use schemars::{
+    Schema, SchemaGenerator, json_schema,
+    transform::{RecursiveTransform, Transform},
+};
+
+/// The JSON Schema (draft 2020-12) of a pipeline file.
+pub fn json_schema() -> Schema {
+    let mut file = File { generator: SchemaGenerator::default() };
+    let clean = file.steps(clean::OPERATORS);
+    let windows = file.embed("windows", window::spec_schema());
+    let features = file.features();
+    let root = json_schema!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "millstream pipeline",
+        "type": "object",
+        "properties": {
+            "pipeline": {
+                "description": "Names the consumer group and the metrics.",
+                "type": "string",
+                "pattern": "^[a-z0-9-]{1,100}$"
+            },
+            "source": file.generator.subschema_for::<Source>(),
+            "clean": {
+                "description": "In order; each step sees what the one before left.",
+                "type": "array",
+                "items": clean
+            },
+            "windows": {
+                "description": "Kept per key; each row gets their values as of itself.",
+                "type": "array",
+                "items": windows
+            },
+            "features": {
+                "description": "The vector, in this order.",
+                "type": "array",
+                "items": features,
+                "minItems": 1
+            },
+            "output": file.generator.subschema_for::<Output>(),
+            "dead_letter": file.generator.subschema_for::<DeadLetter>(),
+            "outcomes": outcomes(),
+            "limits": file.generator.subschema_for::<Limits>(),
+            "delivery": file.generator.subschema_for::<Delivery>()
+        },
+        "required": ["pipeline", "source", "features", "output"],
+        "additionalProperties": false
+    });
+    file.finish(root)
+}
+
+struct File {
+    generator: SchemaGenerator,
+}
+
+impl File {
+    /// A step is a map of one component's name to its options.
+    fn steps<B>(&mut self, table: &[Component<B>]) -> Schema {
+        let mut steps = json_schema!({
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false
+        });
+        let mut properties = Schema::default();
+        for component in table {
+            let mut options = self.embed(component.name, (component.schema)());
+            options.insert("description".to_owned(), component.summary.into());
+            properties.insert(component.name.to_owned(), options.to_value());
+        }
+        steps.insert("properties".to_owned(), properties.to_value());
+        steps
+    }
+
+    /// A feature is a column, or a name with an SQL expression, or a component with its options.
+    fn features(&mut self) -> Schema {
+        let mut named = self.steps(feature::FEATURES);
+        let sql = json_schema!({ "type": "string", "description": "An SQL expression." });
+        named.insert("additionalProperties".to_owned(), sql.to_value());
+        let column = json_schema!({ "type": "string", "description": "A column." });
+        json_schema!({ "anyOf": [column, named] })
+    }
+
+    /// Moves the definitions of a schema to the file's, under names that cannot clash.
+    fn embed(&mut self, owner: &str, mut schema: Schema) -> Schema {
+        let rename = |name: &str| format!("{owner}.{name}");
+        RecursiveTransform(|schema: &mut Schema| {
+            let name = schema
+                .get("$ref")
+                .and_then(|target| target.as_str()?.strip_prefix("#/$defs/"))
+                .map(rename);
+            if let Some(name) = name {
+                schema.insert("$ref".to_owned(), format!("#/$defs/{name}").into());
+            }
+        })
+        .transform(&mut schema);
+        schema.remove("$schema");
+        schema.remove("title");
+        let definitions = schema.remove("$defs");
+        for (name, definition) in definitions.iter().filter_map(|d| d.as_object()).flatten() {
+            self.generator.definitions_mut().insert(rename(name), definition.clone());
+        }
+        schema
+    }
+
+    fn finish(mut self, mut root: Schema) -> Schema {
+        let definitions = self.generator.take_definitions(true);
+        root.insert("$defs".to_owned(), definitions.into());
+        root
+    }
+}
+
+/// Each reason with the policies it may have.
+fn outcomes() -> Schema {
+    let mut outcomes = json_schema!({
+        "description": "What happens to the records of each reason.",
+        "type": "object",
+        "additionalProperties": false
+    });
+    let mut properties = Schema::default();
+    for reason in Reason::ALL {
+        let policies: Vec<&str> = reason.allowed().iter().map(|policy| policy.name()).collect();
+        let default = reason.default_policy().name();
+        let policy = json_schema!({ "enum": policies, "default": default });
+        properties.insert(reason.name().to_owned(), policy.to_value());
+    }
+    outcomes.insert("properties".to_owned(), properties.to_value());
+    outcomes
+}

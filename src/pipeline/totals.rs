@@ -1,0 +1,115 @@
+//! What became of the records: the two sides of the conservation law.
+
+use crate::batch::{Policy, Reason, Rejected};
+use std::{fmt, ops::AddAssign};
+
+/// Numbers of records by outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Records taken from the log.
+    pub consumed: u64,
+    /// Records that became a vector.
+    pub published: u64,
+    /// Records in the dead-letter topic, by reason.
+    pub rejected: ByReason,
+    /// Records counted and let go, by reason.
+    pub dropped: ByReason,
+    /// Records that wait for the watermark; always 0 with `order: arrival`.
+    pub held: u64,
+}
+
+impl Totals {
+    /// Counts a record that left.
+    pub(super) fn count(&mut self, rejected: &Rejected) {
+        match rejected.policy {
+            Some(Policy::Reject) => self.rejected.0[rejected.reason as usize] += 1,
+            _ => self.dropped.0[rejected.reason as usize] += 1,
+        }
+    }
+
+    /// True if every record has exactly one outcome:
+    /// `consumed = published + rejected + dropped + held`.
+    pub fn balance(&self) -> bool {
+        self.consumed == self.published + self.rejected.sum() + self.dropped.sum() + self.held
+    }
+}
+
+impl AddAssign<&Self> for Totals {
+    fn add_assign(&mut self, other: &Self) {
+        self.consumed += other.consumed;
+        self.published += other.published;
+        self.held += other.held;
+        for i in 0..Reason::ALL.len() {
+            self.rejected.0[i] += other.rejected.0[i];
+            self.dropped.0[i] += other.dropped.0[i];
+        }
+    }
+}
+
+/// The conservation law with its numbers, and the reasons behind two of them.
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rejected, dropped) = (self.rejected.sum(), self.dropped.sum());
+        write!(
+            f,
+            "consumed {} {} published {} + rejected {rejected} + dropped {dropped} + held {}",
+            self.consumed,
+            if self.balance() { "=" } else { "!=" },
+            self.published,
+            self.held
+        )?;
+        for (name, counts) in [("rejected", &self.rejected), ("dropped", &self.dropped)] {
+            for (reason, count) in counts.iter() {
+                write!(f, "\n  {name} {reason}: {count}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number per reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ByReason([u64; Reason::ALL.len()]);
+
+impl ByReason {
+    /// The number for `reason`.
+    pub fn get(&self, reason: Reason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// The reasons that occurred, in gate order, with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().map(|reason| (reason, self.get(reason))).filter(|(_, n)| *n > 0)
+    }
+
+    /// Over all reasons.
+    pub fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(reason: Reason, policy: Policy) -> Rejected {
+        Rejected { record: 0, reason, detail: String::new(), policy: Some(policy) }
+    }
+
+    #[test]
+    fn the_law_is_printed_and_seen_broken() {
+        let mut totals = Totals { consumed: 4, published: 1, ..Totals::default() };
+        totals.count(&rejected(Reason::Late, Policy::Reject));
+        totals.count(&rejected(Reason::Tombstone, Policy::Forget));
+        assert!(!totals.balance());
+        totals.count(&rejected(Reason::Late, Policy::Reject));
+        assert_eq!(
+            totals.to_string(),
+            "consumed 4 = published 1 + rejected 2 + dropped 1 + held 0\
+             \n  rejected late: 2\n  dropped tombstone: 1"
+        );
+        let mut twice = totals.clone();
+        twice += &totals;
+        assert!(twice.balance() && twice.rejected.get(Reason::Late) == 4);
+    }
+}

@@ -1,0 +1,354 @@
+//! Entity keys as dense slots: one hash per record, no allocation for a known key.
+//!
+//! A key lives until the watermark is past its last row's event time by more than the horizon. Its
+//! slot then goes to the free list, and the next row of that key starts afresh. Whether a key has
+//! expired is decided by its own rows and the watermark alone: a key that is looked up is judged
+//! on the spot, and a sweep over a few slots per record finds the keys that never come again.
+//!
+//! Slots are reused in the order they were freed and no sooner than [`BATCH_ROWS_MAX`] rows later.
+//! A batch is at most that long, so a slot never belongs to two keys in one batch, wherever the
+//! batches are cut, and which key gets which slot does not depend on the cuts.
+
+use super::{Horizon, KeyColumns, Paged};
+use crate::batch::Slot;
+use arrow::array::ArrayRef;
+use hashbrown::HashTable;
+use std::{collections::VecDeque, mem};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The longest batch: a freed slot is reused no sooner than this many rows later.
+pub const BATCH_ROWS_MAX: usize = 65_536;
+
+/// Slots that a record looks at in search of expired keys: one round takes a quarter as many
+/// records as there are slots.
+const SWEPT_PER_RECORD: u32 = 4;
+
+/// Part of the state: another seed would lay the table out differently.
+const SEED: u64 = 0x6d69_6c6c_7374_7265;
+
+/// Last event time of a slot without a key; event times begin at the year 1.
+const VACANT: i64 = i64::MIN;
+
+/// A slot on the free list, and the number of rows seen when it was freed.
+#[derive(Debug, Clone, Copy)]
+struct Freed {
+    slot: Slot,
+    at: u64,
+}
+
+/// The entity keys of one partition.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    horizon: Horizon,
+    quarantine: u64,
+    table: HashTable<Slot>,
+    names: Paged<Box<[u8]>>,
+    last: Paged<i64>,
+    slots: Slot,
+    free: VecDeque<Freed>,
+    rows: u64,
+    cursor: Slot,
+    name_bytes: usize,
+}
+
+impl Keys {
+    /// No keys yet; they are kept for `horizon`, the longest of all components.
+    pub fn new(horizon: Horizon) -> Self {
+        Self {
+            horizon,
+            quarantine: BATCH_ROWS_MAX as u64,
+            table: HashTable::new(),
+            names: Paged::default(),
+            last: Paged::default(),
+            slots: 0,
+            free: VecDeque::new(),
+            rows: 0,
+            cursor: 0,
+            name_bytes: 0,
+        }
+    }
+
+    /// Appends the slot of each row's key to `slots`, and the slots whose keys expired on the way
+    /// to `expired`, in offset order.
+    ///
+    /// Once the batch has passed every component, and before the next one, each component is told
+    /// to forget the expired slots. A batch may come in several calls; together they have at most
+    /// [`BATCH_ROWS_MAX`] rows. `columns` hold no nulls: the gates reject them.
+    #[expect(clippy::too_many_arguments, reason = "three columns in, two columns out")]
+    pub fn advance(
+        &mut self,
+        columns: &[ArrayRef],
+        event_times: &[i64],
+        watermarks: &[i64],
+        slots: &mut Vec<Slot>,
+        expired: &mut Vec<Slot>,
+    ) {
+        assert!(event_times.len() <= BATCH_ROWS_MAX, "a batch has at most {BATCH_ROWS_MAX} rows");
+        assert_eq!(event_times.len(), watermarks.len(), "a watermark per row");
+        let keys = KeyColumns::new(columns);
+        let mut scratch = Vec::new();
+        for (row, (time, watermark)) in event_times.iter().zip(watermarks).enumerate() {
+            let key = keys.bytes(row, &mut scratch);
+            slots.push(self.intern(key, *time, *watermark, expired));
+            self.rows += 1;
+            self.sweep(*watermark, expired);
+        }
+    }
+
+    /// Forgets a key now, as a tombstone asks: rows behind it start afresh. Gives its slot, which
+    /// the caller treats like an expired one. One text column's key bytes are the text.
+    pub fn forget(&mut self, key: &[u8]) -> Option<Slot> {
+        let names = &self.names;
+        let slot = *self.table.find(hash(key), |slot| name(names, *slot) == key)?;
+        self.release(slot);
+        Some(slot)
+    }
+
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// True without keys.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Bytes held, without what the allocator adds.
+    pub fn bytes(&self) -> usize {
+        let per_slot = size_of::<Box<[u8]>>() + size_of::<i64>();
+        self.table.allocation_size()
+            + self.slots as usize * per_slot
+            + self.name_bytes
+            + self.free.len() * size_of::<Freed>()
+    }
+
+    fn intern(&mut self, key: &[u8], time: i64, watermark: i64, expired: &mut Vec<Slot>) -> Slot {
+        let names = &self.names;
+        let hash_of_key = hash(key);
+        let known = self.table.find(hash_of_key, |slot| name(names, *slot) == key).copied();
+        let slot = match known {
+            Some(slot) if !self.horizon.is_past(*last_of(&self.last, slot), watermark) => {
+                let last = self.last.get_mut(slot);
+                *last = time.max(*last);
+                return slot;
+            }
+            Some(old) => self.renew(hash_of_key, old, expired),
+            None => self.insert(hash_of_key, key),
+        };
+        *self.last.get_mut(slot) = time;
+        slot
+    }
+
+    /// A key nobody has seen, or that was forgotten.
+    fn insert(&mut self, hash_of_key: u64, key: &[u8]) -> Slot {
+        let slot = self.take_slot();
+        *self.names.get_mut(slot) = key.into();
+        self.name_bytes += key.len();
+        let names = &self.names;
+        self.table.insert_unique(hash_of_key, slot, |slot| hash(name(names, *slot)));
+        slot
+    }
+
+    /// Moves an expired key that comes again to a fresh slot, its name with it.
+    fn renew(&mut self, hash_of_key: u64, old: Slot, expired: &mut Vec<Slot>) -> Slot {
+        let slot = self.take_slot();
+        *self.names.get_mut(slot) = mem::take(self.names.get_mut(old));
+        let entry = self.table.find_mut(hash_of_key, |slot| *slot == old);
+        *entry.expect("the key was found") = slot;
+        self.vacate(old);
+        expired.push(old);
+        slot
+    }
+
+    fn take_slot(&mut self) -> Slot {
+        if let Some(freed) = self.free.front().copied()
+            && freed.at + self.quarantine <= self.rows
+        {
+            self.free.pop_front();
+            return freed.slot;
+        }
+        self.slots += 1;
+        self.slots - 1
+    }
+
+    fn sweep(&mut self, watermark: i64, expired: &mut Vec<Slot>) {
+        if self.horizon == Horizon::Forever {
+            return;
+        }
+        for _ in 0..SWEPT_PER_RECORD {
+            self.cursor = if self.cursor + 1 < self.slots { self.cursor + 1 } else { 0 };
+            let last = *last_of(&self.last, self.cursor);
+            if last != VACANT && self.horizon.is_past(last, watermark) {
+                self.release(self.cursor);
+                expired.push(self.cursor);
+            }
+        }
+    }
+
+    fn release(&mut self, slot: Slot) {
+        let key = mem::take(self.names.get_mut(slot));
+        self.name_bytes -= key.len();
+        let entry = self.table.find_entry(hash(&key), |other| *other == slot);
+        entry.expect("a named slot is in the table").remove();
+        self.vacate(slot);
+    }
+
+    fn vacate(&mut self, slot: Slot) {
+        *self.last.get_mut(slot) = VACANT;
+        self.free.push_back(Freed { slot, at: self.rows });
+    }
+}
+
+fn hash(key: &[u8]) -> u64 {
+    xxh3_64_with_seed(key, SEED)
+}
+
+fn name(names: &Paged<Box<[u8]>>, slot: Slot) -> &[u8] {
+    names.get(slot).expect("a slot in use has a page")
+}
+
+fn last_of(last: &Paged<i64>, slot: Slot) -> &i64 {
+    last.get(slot).expect("a slot in use has a page")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::StringArray;
+    use proptest::prelude::*;
+    use std::{collections::BTreeMap, sync::Arc};
+
+    const HORIZON_US: i64 = 20;
+    const QUARANTINE: usize = 5;
+
+    /// Key number, event time and watermark of a row; watermarks only grow.
+    type Row = (u8, i64, i64);
+
+    fn rows() -> impl Strategy<Value = Vec<Row>> {
+        prop::collection::vec((0u8..6, -15i64..15, 0i64..12), 1..120).prop_map(|steps| {
+            let mut watermark = 0;
+            let row = |(key, ahead, step): (u8, i64, i64)| {
+                watermark += step;
+                (key, watermark + ahead, watermark)
+            };
+            steps.into_iter().map(row).collect()
+        })
+    }
+
+    fn keys() -> Keys {
+        Keys { quarantine: QUARANTINE as u64, ..Keys::new(Horizon::For(HORIZON_US)) }
+    }
+
+    /// Slots by row, and the slots reported as expired by batch.
+    fn advance(keys: &mut Keys, rows: &[Row], cut: usize) -> (Vec<Slot>, Vec<(usize, Vec<Slot>)>) {
+        let (mut slots, mut reports) = (Vec::new(), Vec::new());
+        for batch in rows.chunks(cut) {
+            let names: ArrayRef = Arc::new(
+                batch.iter().map(|r| Some(format!("key {}", r.0))).collect::<StringArray>(),
+            );
+            let times: Vec<i64> = batch.iter().map(|r| r.1).collect();
+            let watermarks: Vec<i64> = batch.iter().map(|r| r.2).collect();
+            let mut expired = Vec::new();
+            keys.advance(&[names], &times, &watermarks, &mut slots, &mut expired);
+            reports.push((slots.len(), expired));
+        }
+        (slots, reports)
+    }
+
+    /// Which life of its key each row belongs to, from the rule alone.
+    fn lives(rows: &[Row]) -> Vec<usize> {
+        let mut known: BTreeMap<u8, (usize, i64)> = BTreeMap::new();
+        let mut born = 0;
+        let mut life_of = |(key, time, watermark): &Row| {
+            let life = match known.get(key) {
+                Some((life, last)) if *watermark <= last + HORIZON_US => (*life, *time.max(last)),
+                _ => {
+                    born += 1;
+                    (born, *time)
+                }
+            };
+            known.insert(*key, life);
+            life.0
+        };
+        rows.iter().map(&mut life_of).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_slot_is_one_life_of_one_key(rows in rows(), cut in 1..=QUARANTINE) {
+            let (slots, reports) = advance(&mut keys(), &rows, cut);
+            let lives = lives(&rows);
+            let mut owner: BTreeMap<Slot, usize> = BTreeMap::new();
+            let mut slot_of: BTreeMap<usize, Slot> = BTreeMap::new();
+            let mut row = 0;
+            for (end, expired) in reports {
+                while row < end {
+                    let (slot, life) = (slots[row], lives[row]);
+                    prop_assert_eq!(*owner.entry(slot).or_insert(life), life);
+                    prop_assert_eq!(*slot_of.entry(life).or_insert(slot), slot);
+                    row += 1;
+                }
+                for slot in expired {
+                    prop_assert!(owner.remove(&slot).is_some(), "{} expired unused", slot);
+                }
+            }
+        }
+
+        #[test]
+        fn cuts_do_not_show(rows in rows(), cut in 1..=QUARANTINE) {
+            let (mut whole, mut pieces) = (keys(), keys());
+            let expired = |reports: Vec<(usize, Vec<Slot>)>| -> Vec<Slot> {
+                reports.into_iter().flat_map(|r| r.1).collect()
+            };
+            let (slots, reports) = advance(&mut whole, &rows, 1);
+            let (slots_cut, reports_cut) = advance(&mut pieces, &rows, cut);
+            prop_assert_eq!(slots, slots_cut);
+            prop_assert_eq!(expired(reports), expired(reports_cut));
+            prop_assert_eq!(format!("{whole:?}"), format!("{pieces:?}"));
+        }
+    }
+
+    #[test]
+    fn keys_that_never_come_again_are_swept_and_their_memory_is_reused() {
+        let mut keys = keys();
+        let rows: Vec<Row> = (0..1000).map(|i| (0, i, i)).collect();
+        let (mut slots, mut expired) = (Vec::new(), Vec::new());
+        for (number, (_, time, watermark)) in rows.iter().enumerate() {
+            let name: ArrayRef = Arc::new(StringArray::from(vec![format!("visitor {number}")]));
+            keys.advance(&[name], &[*time], &[*watermark], &mut slots, &mut expired);
+        }
+        assert!(keys.len() < 50, "{} keys of a horizon of 20 rows", keys.len());
+        assert!(keys.slots < 60, "{} slots", keys.slots);
+        assert_eq!(expired.len() + keys.len(), 1000);
+    }
+
+    #[test]
+    fn for_ever_keeps_every_key_until_it_is_forgotten() {
+        let mut keys = Keys::new(Horizon::Forever);
+        let name = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+        let (mut slots, mut expired) = (Vec::new(), Vec::new());
+        for (text, time) in [("a", 0), ("b", i64::MAX), ("a", i64::MAX)] {
+            keys.advance(&[name(text)], &[time], &[time], &mut slots, &mut expired);
+        }
+        assert_eq!(slots, [0, 1, 0]);
+        assert!(expired.is_empty());
+        assert_eq!(keys.forget(b"a"), Some(0));
+        assert_eq!(keys.forget(b"a"), None);
+        keys.advance(&[name("a")], &[9], &[9], &mut slots, &mut expired);
+        assert_eq!(slots[3], 2, "a freed slot waits before it is reused");
+        assert_eq!(keys.len(), 2);
+    }
+
+    #[test]
+    fn a_million_keys_cost_at_most_sixty_bytes_each_beside_their_text() {
+        const KEYS: usize = 1_000_000;
+        const ALLOCATOR_BYTES: usize = 16;
+        let mut keys = Keys::new(Horizon::Forever);
+        for number in 0..KEYS {
+            keys.intern(format!("c{number:07}").as_bytes(), 0, 0, &mut Vec::new());
+        }
+        let overhead = keys.bytes() - keys.name_bytes + KEYS * ALLOCATOR_BYTES;
+        assert!(overhead <= 60 * KEYS, "{} bytes", overhead / KEYS);
+    }
+}

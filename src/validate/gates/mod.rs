@@ -1,0 +1,186 @@
+//! The gates between a readable record and the fold, in this order: `no_event_time`, `null_key`,
+//! `misplaced`, `future`, `late`.
+//!
+//! The watermark of a partition is its highest event time - lateness, taken over the records that
+//! passed `future`; a record is late if its event time is before the watermark as it stood when
+//! the record came. A future record that the policy keeps goes on as a row and does not move the
+//! watermark: one wrong clock must not make everybody else late.
+
+mod event_time;
+mod partitioner;
+mod pattern;
+mod progress;
+
+pub use event_time::{EventTime, TimeUnitSpec};
+pub use partitioner::Partitioner;
+
+use crate::{
+    batch::{Decoded, Policy, RawBatch, RawRecord, Reason, Rejections, Rows},
+    registry::{Problem, Span},
+};
+use arrow::{array::Array, compute::filter_record_batch, datatypes::SchemaRef};
+use event_time::Reader;
+use progress::Progress;
+
+/// What the gates have to know; durations in microseconds.
+#[derive(Debug, Clone)]
+pub struct GateOptions {
+    /// Where the event time comes from.
+    pub event_time: EventTime,
+    /// How far behind the highest event time a record may be.
+    pub lateness_us: i64,
+    /// How far the event time may be ahead of the Kafka timestamp.
+    pub max_ahead_us: Option<i64>,
+    /// How far the event time may be ahead of the watermark.
+    pub max_jump_us: Option<i64>,
+    /// Columns of the entity key.
+    pub key: Vec<usize>,
+    /// How the producers place a key; none is no check.
+    pub partitioner: Option<Partitioner>,
+    /// Partitions of the topic; none, as in a replay from a file, is no check.
+    pub partitions: Option<i32>,
+    /// What happens to late records.
+    pub late: Policy,
+    /// What happens to records of the future.
+    pub future: Policy,
+}
+
+/// The gates of one partition, and its watermark.
+#[derive(Debug)]
+pub struct Gates {
+    options: GateOptions,
+    reader: Reader,
+    /// Names of the key columns, for messages.
+    key_names: Vec<String>,
+    progress: Progress,
+    times: Vec<Option<i64>>,
+}
+
+/// Why a record does not pass.
+type Refusal = (Reason, String);
+
+/// A record that passes.
+struct Passed {
+    event_time: i64,
+    late: bool,
+}
+
+impl Gates {
+    /// Checks that the event time column can be read as the options say.
+    pub fn build(options: GateOptions, schema: &SchemaRef) -> Result<Self, Problem> {
+        let reader = Reader::build(options.event_time.clone(), schema)?;
+        let key_names = options.key.iter().map(|i| schema.field(*i).name().clone()).collect();
+        Ok(Self { options, reader, key_names, progress: Progress::default(), times: Vec::new() })
+    }
+
+    /// The watermark in microseconds, once a record has set it.
+    pub fn watermark(&self) -> Option<i64> {
+        self.progress.highest.map(|_| self.progress.watermark(self.options.lateness_us))
+    }
+
+    /// Judges the rows in offset order. Those that pass come out with event times and watermarks;
+    /// `slots` stays empty.
+    pub fn advance(&mut self, raw: &RawBatch, decoded: Decoded, rejected: &mut Rejections) -> Rows {
+        let mut times = std::mem::take(&mut self.times);
+        self.reader.read(raw, &decoded, &mut times);
+        let count = decoded.records.len();
+        let mut keep = Vec::with_capacity(count);
+        let mut rows = Rows {
+            columns: decoded.columns,
+            records: Vec::with_capacity(count),
+            offsets: Vec::with_capacity(count),
+            event_times: Vec::with_capacity(count),
+            watermarks: Vec::with_capacity(count),
+            slots: Vec::new(),
+            late: Vec::with_capacity(count),
+        };
+        for (row, record_index) in decoded.records.into_iter().enumerate() {
+            let record = raw.record(record_index as usize);
+            let verdict = self
+                .present(times[row], row, &rows)
+                .and_then(|time| self.place(&record, raw.partition()).map(|()| time))
+                .and_then(|time| self.time(time, record.timestamp_ms));
+            keep.push(verdict.is_ok());
+            match verdict {
+                Ok(Passed { event_time, late }) => {
+                    rows.records.push(record_index);
+                    rows.offsets.push(record.offset);
+                    rows.event_times.push(event_time);
+                    rows.watermarks.push(self.progress.watermark(self.options.lateness_us));
+                    rows.late.push(late);
+                }
+                Err((reason, detail)) => rejected.push(record_index, reason, detail),
+            }
+        }
+        self.times = times;
+        if rows.records.len() < count {
+            rows.columns =
+                filter_record_batch(&rows.columns, &keep.into()).expect("mask has a flag per row");
+        }
+        rows
+    }
+
+    /// `no_event_time` and `null_key`.
+    fn present(&self, time: Option<i64>, row: usize, rows: &Rows) -> Result<i64, Refusal> {
+        let time =
+            time.ok_or_else(|| (Reason::NoEventTime, self.reader.unreadable().to_owned()))?;
+        for (index, name) in self.options.key.iter().zip(&self.key_names) {
+            if rows.columns.column(*index).is_null(row) {
+                return Err((Reason::NullKey, format!("key column `{name}` is null")));
+            }
+        }
+        Ok(time)
+    }
+
+    /// `misplaced`.
+    fn place(&self, record: &RawRecord<'_>, partition: i32) -> Result<(), Refusal> {
+        let (Some(partitioner), Some(count)) = (self.options.partitioner, self.options.partitions)
+        else {
+            return Ok(());
+        };
+        match partitioner.partition(record.key, count) {
+            Some(expected) if expected != partition => Err((
+                Reason::Misplaced,
+                format!(
+                    "by {partitioner} the record key belongs to partition {expected} of {count}"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// `future` and `late`; moves the watermark.
+    fn time(&mut self, event_time: i64, timestamp_ms: Option<i64>) -> Result<Passed, Refusal> {
+        let watermark = self.progress.watermark(self.options.lateness_us);
+        match self.future(event_time, watermark, timestamp_ms) {
+            None => self.progress.advance(event_time),
+            Some(_) if self.options.future == Policy::Keep => {}
+            Some(detail) => return Err((Reason::Future, detail)),
+        }
+        let late = event_time < watermark;
+        if late && self.options.late != Policy::Keep {
+            return Err((Reason::Late, "the event time is before the watermark".to_owned()));
+        }
+        Ok(Passed { event_time, late })
+    }
+
+    fn future(&mut self, event_time: i64, watermark: i64, ms: Option<i64>) -> Option<String> {
+        let beyond = |from: i64, limit_us: i64| from.saturating_add(limit_us);
+        if let (Some(limit_us), Some(ms)) = (self.options.max_ahead_us, ms)
+            && event_time > beyond(ms.saturating_mul(1_000), limit_us)
+        {
+            let limit = Span { us: limit_us };
+            return Some(format!("the event time is over {limit} after the Kafka timestamp"));
+        }
+        if let (Some(limit_us), Some(_)) = (self.options.max_jump_us, self.progress.highest)
+            && self.progress.is_jump(event_time, beyond(watermark, limit_us))
+        {
+            let limit = Span { us: limit_us };
+            return Some(format!("the event time is over {limit} after the watermark"));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

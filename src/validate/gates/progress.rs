@@ -1,0 +1,39 @@
+//! How far a partition has come in event time.
+
+/// This many records beyond `max_jump` in a row are no mistake: the last of them passes.
+const JUMPS_IN_A_ROW: u32 = 20;
+
+/// Progress of a partition in event time: all the state that the gates have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Highest event time of a record that passed `future`, microseconds.
+    pub(super) highest: Option<i64>,
+    /// Records beyond `max_jump` since the last one that was not.
+    jumps: u32,
+}
+
+impl Progress {
+    /// Highest event time - lateness, or the lowest number before the first record.
+    pub(super) fn watermark(&self, lateness_us: i64) -> i64 {
+        self.highest.map_or(i64::MIN, |highest| highest.saturating_sub(lateness_us))
+    }
+
+    /// Notes a record that passed `future`.
+    pub(super) fn advance(&mut self, event_time: i64) {
+        self.highest = Some(self.highest.map_or(event_time, |highest| highest.max(event_time)));
+    }
+
+    /// True if `event_time` is beyond `limit` and that may be a mistake.
+    pub(super) fn is_jump(&mut self, event_time: i64, limit: i64) -> bool {
+        if event_time <= limit {
+            self.jumps = 0;
+            return false;
+        }
+        self.jumps += 1;
+        if self.jumps < JUMPS_IN_A_ROW {
+            return true;
+        }
+        self.jumps = 0;
+        false
+    }
+}

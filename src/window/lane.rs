@@ -1,0 +1,174 @@
+//! A lane: what is buffered of each key for all windows over one column under one condition.
+
+use super::{
+    condition::holds,
+    extent::{Extent, Own, Shape},
+};
+use crate::{
+    aggregate::{
+        Event, EventBuffer, Kind, Needs, Pool, Retention, Summary, Symbols, Texts, read_keys,
+    },
+    batch::{Rows, Slot},
+    state::Paged,
+};
+use arrow::{
+    array::{Array, ArrayRef, AsArray},
+    datatypes::DataType,
+};
+
+/// One window over a lane.
+#[derive(Debug)]
+pub(super) struct LaneWindow {
+    pub(super) extent: Extent,
+    pub(super) needs: Needs,
+    /// One per row of the current batch.
+    pub(super) summaries: Vec<Summary>,
+}
+
+/// One event buffer per key, shared by all windows over the same column and condition.
+///
+/// Only records that count are kept: those with a value, for which the condition holds. A window
+/// by rows counts the others too, as SQL's ROWS with FILTER does, so that its lane keeps them,
+/// marked as not valid.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// Index of the column and its type; without one, events alone are counted.
+    pub(super) column: Option<(usize, DataType)>,
+    /// Index of the condition.
+    pub(super) condition: Option<usize>,
+    pub(super) windows: Vec<LaneWindow>,
+    pub(super) retention: Retention,
+    pool: Pool,
+    symbols: Symbols,
+    buffers: Paged<EventBuffer>,
+    /// One more than the highest slot seen.
+    slots: usize,
+    keys: Vec<i64>,
+    pub(super) texts: Texts,
+}
+
+impl Lane {
+    pub(super) fn new(column: Option<(usize, DataType)>, condition: Option<usize>) -> Self {
+        Self {
+            column,
+            condition,
+            windows: Vec::new(),
+            retention: Retention::default(),
+            pool: Pool::new(Kind::Nothing, Needs::NONE),
+            symbols: Symbols::default(),
+            buffers: Paged::default(),
+            slots: 0,
+            keys: Vec::new(),
+            texts: Texts::default(),
+        }
+    }
+
+    /// Adds a window before any row was seen, and gives its index.
+    pub(super) fn add(&mut self, extent: Extent, needs: Needs) -> usize {
+        self.windows.push(LaneWindow { extent, needs, summaries: Vec::new() });
+        let asked = extent.retention();
+        self.retention.time_us = self.retention.time_us.max(asked.time_us);
+        self.retention.rows = self.retention.rows.max(asked.rows);
+        let needs = self.windows.iter().map(|w| w.needs).fold(Needs::NONE, Needs::union);
+        let kind = match &self.column {
+            Some((_, data_type)) if needs.values() => {
+                Kind::of(data_type).expect("an aggregate takes the type")
+            }
+            _ => Kind::Nothing,
+        };
+        self.pool = Pool::new(kind, needs);
+        self.windows.len() - 1
+    }
+
+    /// True if records without a value are kept too.
+    fn keeps_all(&self) -> bool {
+        self.windows.iter().any(|w| matches!(w.extent.shape, Shape::Rows { .. }))
+    }
+
+    /// Takes the rows in and leaves one summary per row and window.
+    pub(super) fn advance(&mut self, rows: &Rows, condition: Option<&ArrayRef>) {
+        let values = self.column.as_ref().map(|(index, _)| rows.columns.column(*index));
+        let texts =
+            values.filter(|_| self.pool.kind() == Kind::Text).map(AsArray::as_string::<i32>);
+        match values {
+            Some(values) if !matches!(self.pool.kind(), Kind::Nothing | Kind::Text) => {
+                read_keys(values, &mut self.keys);
+            }
+            _ => self.keys.clear(),
+        }
+        self.texts.clear();
+        self.windows.iter_mut().for_each(|w| w.summaries.clear());
+        let keeps_all = self.keeps_all();
+        for row in 0..rows.len() {
+            let valid =
+                values.is_none_or(|v| v.is_valid(row)) && condition.is_none_or(|c| holds(c, row));
+            let key = match texts {
+                Some(texts) if valid => self.symbols.intern(texts.value(row)),
+                _ => self.keys.get(row).copied().unwrap_or_default(),
+            };
+            let event = Event { time: rows.event_times[row], key, valid };
+            self.take(rows.slots[row], rows.watermarks[row], event, keeps_all);
+        }
+    }
+
+    /// Takes one record in: what no later record can see leaves first, by the record's own
+    /// watermark, so that batches do not show.
+    fn take(&mut self, slot: Slot, watermark: i64, event: Event, keeps_all: bool) {
+        self.slots = self.slots.max(slot as usize + 1);
+        let buffer = self.buffers.get_mut(slot);
+        buffer.expire(watermark, self.retention, &mut self.pool);
+        let stored = event.valid || keeps_all;
+        let place = if stored {
+            buffer.insert(event, &mut self.pool)
+        } else {
+            buffer.seek(event.time.saturating_add(1))
+        };
+        let own = Own { place, stored, time: event.time };
+        for window in &mut self.windows {
+            let range = window.extent.range(buffer, own);
+            let mut summary = buffer.summary(range, place, window.needs, &self.pool);
+            summary.time = event.time;
+            if self.pool.kind() == Kind::Text && summary.n > 0 {
+                let mut copy = |key| self.texts.push(self.symbols.text(key));
+                summary.first = if window.needs.first { copy(summary.first) } else { 0 };
+                summary.last = if window.needs.last { copy(summary.last) } else { 0 };
+            }
+            window.summaries.push(summary);
+        }
+        // A late record that is kept may lie outside what is retained: only its own vector sees it.
+        if event.time < watermark {
+            buffer.expire(watermark, self.retention, &mut self.pool);
+        }
+        self.release();
+    }
+
+    fn release(&mut self) {
+        if self.pool.kind() == Kind::Text {
+            self.pool.released().for_each(|key| self.symbols.release(key));
+        }
+    }
+
+    /// Drops what is kept under `slot`.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        if self.buffers.get(slot).is_some_and(|b| !b.is_empty()) {
+            self.buffers.get_mut(slot).clear(&mut self.pool);
+            self.release();
+        }
+    }
+
+    /// Bytes of all buffers.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.slots * size_of::<EventBuffer>() + self.pool.bytes() + self.symbols.bytes()
+    }
+
+    /// All that outlives a batch.
+    #[cfg(test)]
+    pub(super) fn state(&self) -> impl std::fmt::Debug {
+        (&self.buffers, &self.symbols)
+    }
+
+    /// Bytes of a buffered event, as it lies in a full leaf.
+    pub(super) fn event_bytes(&self) -> usize {
+        self.pool.event_bytes()
+    }
+}

@@ -1,0 +1,89 @@
+//! What `check` and editors are told about windows.
+
+use super::{lane::Lane, spec::Spec};
+use crate::{
+    aggregate::{AGGREGATES, EventBuffer},
+    registry::Span,
+};
+use schemars::Schema;
+use serde_json::{Map, Value, json};
+
+/// A window as it will be computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowPlan {
+    /// Names of the columns it computes, each with its aggregate.
+    pub computed: Vec<(String, &'static str)>,
+    /// What it holds of a key, such as `(t - 1h, t]`.
+    pub shape: String,
+    /// The aggregated column.
+    pub column: Option<String>,
+    /// The SQL text under `where`.
+    pub condition: Option<String>,
+    /// Windows of one lane share their buffers.
+    pub lane: usize,
+    /// What of a key is buffered, for all windows of the lane.
+    pub retained: String,
+    /// Bytes of a buffered event.
+    pub event_bytes: usize,
+    /// Bytes of a key without its events.
+    pub key_bytes: usize,
+}
+
+impl WindowPlan {
+    pub(super) fn new(lane: usize, spec: &Spec) -> Self {
+        Self {
+            computed: spec.computed.iter().map(|c| (c.name.clone(), c.aggregate_name)).collect(),
+            shape: spec.extent.to_string(),
+            column: spec.column.as_ref().map(|(_, name, _)| name.clone()),
+            condition: spec.condition.as_ref().and_then(|n| n.as_str()).map(str::to_owned),
+            lane,
+            retained: String::new(),
+            event_bytes: 0,
+            key_bytes: size_of::<EventBuffer>(),
+        }
+    }
+
+    /// Adds what is known once all windows of the lane are.
+    pub(super) fn complete(&mut self, lane: &Lane, lateness_us: i64) {
+        let time = lane.retention.time_us.map(|us| {
+            let us = us.saturating_add(lateness_us);
+            format!("{} of event time", Span { us })
+        });
+        let rows = lane
+            .retention
+            .rows
+            .map(|rows| format!("{rows} rows and {} of event time", Span { us: lateness_us }));
+        self.retained = [time, rows].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        self.event_bytes = lane.event_bytes();
+    }
+}
+
+/// The JSON Schema of one entry under `windows`, for editors.
+pub fn spec_schema() -> Schema {
+    let options = |table: &crate::registry::Component<crate::aggregate::Build>| {
+        let mut options = (table.schema)().to_value();
+        options["properties"]["as"] = json!({ "type": "string" });
+        let either = json!({ "anyOf": [{ "type": "string" }, options] });
+        (table.name.to_owned(), either)
+    };
+    let by_name: Map<String, Value> = AGGREGATES.iter().map(options).collect();
+    let names: Vec<&str> = AGGREGATES.iter().map(|a| a.name).collect();
+    let map = json!({ "type": "object", "properties": by_name, "additionalProperties": false });
+    let item = json!({ "anyOf": [{ "enum": names }, map] });
+    schemars::json_schema!({
+        "type": "object",
+        "description": "A sliding window per key and what is computed over it.",
+        "properties": {
+            "over": {
+                "type": "string",
+                "description": "A duration such as 1h, or a number of rows such as 20 rows."
+            },
+            "of": { "type": "string", "description": "The column; without one, records count." },
+            "where": { "type": "string", "description": "SQL: which records count." },
+            "closed": { "enum": ["right", "both", "left", "none"], "default": "right" },
+            "compute": { "anyOf": [{ "type": "array", "items": item }, map] }
+        },
+        "required": ["over", "compute"],
+        "additionalProperties": false
+    })
+}

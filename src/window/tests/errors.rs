@@ -1,0 +1,88 @@
+//! What `check` says about windows that cannot be built, and about those that can.
+
+use super::*;
+
+fn error(yaml: &str) -> String {
+    let specs = Node::parse(yaml).unwrap();
+    Windows::build(specs.as_list().unwrap(), &schema(), 0).unwrap_err().to_string()
+}
+
+#[test]
+fn a_wrong_window_is_told_where_what_and_what_instead() {
+    let cases = [
+        ("- { over: 1h, compute: [cuont] }", "unknown aggregate `cuont`; expected one of"),
+        ("- { over: 1h, compute: [cuont] }", "did you mean `count`?"),
+        (
+            "- { over: 1h, of: y, compute: [sum] }",
+            "1:19: no column `y`; expected one of `x`, `flag`, `text`",
+        ),
+        (
+            "- { over: 1h, of: text, compute: [sum] }",
+            "`sum` does not take column `text` of type Utf8; expected a numeric or boolean column",
+        ),
+        (
+            "- { over: 1h, of: text, compute: [min] }",
+            "expected a numeric, boolean, date or timestamp column",
+        ),
+        ("- { over: 1h, compute: [mean] }", "`mean` needs a column, named by `of`"),
+        (
+            "- { over: 1 hour, of: x, compute: [sum] }",
+            "1:11: `1 hour` is no length of a window; expected a duration",
+        ),
+        ("- { over: 0 rows, of: x, compute: [sum] }", "`0 rows` is no length"),
+        ("- { over: 1h, of: x, compute: [] }", "wrong value under `compute`"),
+        ("- { over: 1h, of: x, close: left, compute: [sum] }", "1:22: unknown key `close`"),
+        ("- { over: 1h, of: x, closed: lef, compute: [sum] }", "did you mean `left`?"),
+        ("- { over: 1h, of: x, compute: { std: { ddof: one } } }", "wrong type"),
+        ("- { over: 1h, of: x, compute: [{ std: { dof: 0 } }] }", "did you mean `ddof`?"),
+        (
+            "- { tumbling: 1h, of: x, compute: [sum] }",
+            "1:5: `tumbling` windows come with the window catalogue",
+        ),
+        ("- { session: 1h, compute: [count] }", "`session` windows come with the window catalogue"),
+        ("- { over: 1h, where: 3, compute: [count] }", "1:22: wrong type: integer `3`"),
+        (
+            "- { over: 1h, where: x, compute: [count] }",
+            "`where` gives Float64; expected a condition",
+        ),
+        ("- { over: 1h, compute: { count: flag } }", "`flag` is a column already"),
+        (
+            "- { over: 1h, compute: [count] }\n- { over: 1h, where: flag, compute: [count] }",
+            "2:38: two windows compute `count_1h`, the first in line 1",
+        ),
+        ("- 1h", "wrong type: string `1h`; expected a window such as"),
+    ];
+    for (yaml, expected) in cases {
+        let got = error(yaml);
+        assert!(got.contains(expected), "{yaml}\n  got      {got}\n  expected {expected}");
+    }
+}
+
+#[test]
+fn columns_are_named_after_column_aggregate_and_length_as_written() {
+    let windows = build(
+        "- { over: 24h, of: x, compute: [sum, { std: { ddof: 0, as: spread } }] }\n\
+         - { over: 20 rows, of: x, compute: { mean: {}, max: top } }\n\
+         - { over: 1h, where: flag, compute: [count] }",
+    );
+    let schema = windows.schema();
+    let names: Vec<_> = schema.fields().iter().skip(3).map(|f| f.name().as_str()).collect();
+    assert_eq!(names, ["x_sum_24h", "spread", "x_mean_20r", "top", "count_1h"]);
+    let plans = windows.describe();
+    assert_eq!(plans[0].lane, plans[1].lane, "one column, one buffer");
+    assert_ne!(plans[0].lane, plans[2].lane);
+    assert_eq!(plans[0].shape, "(t - 1d, t]");
+    assert_eq!(plans[1].shape, "last 20 rows, with the record itself");
+    assert!(plans[0].event_bytes <= 24 && plans[0].key_bytes <= 200, "{plans:?}");
+    assert_eq!(windows.horizon(), Horizon::Forever);
+    assert_eq!(build("[{ over: 2us, compute: [count] }]").horizon(), Horizon::For(2));
+    assert_eq!(build("[]").horizon(), Horizon::Stateless);
+}
+
+#[test]
+fn the_schema_for_editors_names_every_aggregate() {
+    let schema = spec_schema().to_value().to_string();
+    for aggregate in crate::aggregate::AGGREGATES {
+        assert!(schema.contains(aggregate.name), "{}", aggregate.name);
+    }
+}

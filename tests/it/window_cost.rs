@@ -1,0 +1,141 @@
+//! What a record costs in its windows: time whatever the window holds, memory per event and key.
+
+#![expect(clippy::disallowed_methods, reason = "measures real time")]
+
+use arrow::{
+    array::{ArrayRef, Float64Array, RecordBatch},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use millstream::{
+    batch::{Rejections, Rows},
+    registry::Node,
+    window::Windows,
+};
+use std::{sync::Arc, time::Instant};
+
+const BATCH: usize = 1_000;
+const HOUR_US: i64 = 3_600_000_000;
+const REFERENCE: &str =
+    "[{ over: 1h, of: x, closed: both, compute: [count, sum, mean, std, max] }]";
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("x", DataType::Float64, true)]))
+}
+
+/// Numbers that look random and are the same in every run.
+fn mixed(i: i64) -> i64 {
+    let mut x = i.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed());
+    x ^= (x >> 29) & 0x7_FFFF_FFFF;
+    x.wrapping_mul(0x1656_67B1_9E37_79F9) >> 1 & i64::MAX
+}
+
+/// A stream whose window of an hour holds `events` records of each key.
+struct Stream {
+    windows: Windows,
+    keys: i64,
+    step_us: i64,
+    /// How far back, and for which share of the records in percent.
+    disorder_us: i64,
+    disorder_percent: i64,
+    next: i64,
+}
+
+impl Stream {
+    fn new(events: i64, keys: i64) -> Self {
+        let specs = Node::parse(REFERENCE).unwrap();
+        let windows = Windows::build(specs.as_list().unwrap(), &schema(), 0).unwrap();
+        let step_us = HOUR_US / (events * keys);
+        Self { windows, keys, step_us, disorder_us: 0, disorder_percent: 0, next: 0 }
+    }
+
+    fn out_of_order(mut self, percent: i64, disorder_us: i64) -> Self {
+        (self.disorder_percent, self.disorder_us) = (percent, disorder_us);
+        self
+    }
+
+    fn batch(&mut self) -> Rows {
+        let range = self.next..self.next + BATCH as i64;
+        self.next = range.end;
+        let time = |i: i64| {
+            let late = mixed(i) % 100 < self.disorder_percent;
+            i * self.step_us - if late { mixed(i + 1) % self.disorder_us } else { 0 }
+        };
+        let values: ArrayRef = Arc::new(Float64Array::from_iter_values(
+            range.clone().map(|i| (mixed(i) % 1_000_003) as f64 / 97.0),
+        ));
+        Rows {
+            columns: RecordBatch::try_new(schema(), vec![values]).unwrap(),
+            records: (0..BATCH as u32).collect(),
+            offsets: range.clone().collect(),
+            event_times: range.clone().map(time).collect(),
+            watermarks: range.clone().map(|i| i * self.step_us - self.disorder_us).collect(),
+            slots: range.map(|i| (mixed(i) % self.keys) as u32).collect(),
+            late: vec![false; BATCH],
+        }
+    }
+
+    /// Runs that many records and gives nanoseconds per record.
+    fn run(&mut self, records: i64) -> f64 {
+        let batches: Vec<Rows> = (0..records / BATCH as i64).map(|_| self.batch()).collect();
+        let start = Instant::now();
+        for rows in batches {
+            let rows = self.windows.advance(rows, &mut Rejections::default());
+            assert_eq!(rows.len(), BATCH);
+        }
+        start.elapsed().as_nanos() as f64 / records as f64
+    }
+}
+
+/// The ratio of two costs, taken side by side so that whatever else the machine does hits both.
+fn ratio(mut large: Stream, mut small: Stream) -> f64 {
+    large.run(40_000);
+    small.run(40_000);
+    let mut ratios: Vec<f64> =
+        (0..21).map(|_| (large.run(10_000), small.run(10_000))).map(|(l, s)| l / s).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
+}
+
+#[test]
+fn ten_thousand_events_in_the_window_cost_at_most_twice_what_ten_do() {
+    let ratio = ratio(Stream::new(10_000, 1), Stream::new(10, 1));
+    println!("in order: 10,000 events in the window cost {ratio:.2} times what 10 do");
+    assert!(ratio <= 2.0, "{ratio:.2}");
+}
+
+#[test]
+fn a_late_insertion_does_not_rebuild_the_key() {
+    let stream = |events| Stream::new(events, 1).out_of_order(59, HOUR_US);
+    let ratio = ratio(stream(20_000), stream(2_000));
+    println!("59 % out of order: ten times the events cost {ratio:.2} times as much");
+    assert!(ratio <= 2.0, "{ratio:.2}");
+}
+
+#[test]
+fn memory_per_event_and_key_is_as_promised() {
+    for (events, per_event, per_key) in
+        [(36, 24.0, 200.0), (1, 24.0, 200.0), (20_000, 24.0, 8192.0)]
+    {
+        let keys = (200_000 / events).min(5_000);
+        let mut stream = Stream::new(events, keys);
+        stream.run(2 * events.max(20) * keys / BATCH as i64 * BATCH as i64);
+        let bytes = stream.windows.state_bytes() as f64;
+        let (events, keys) = (events as f64, keys as f64);
+        println!("{events} events of {keys} keys: {:.1} bytes per event", bytes / events / keys);
+        assert!(bytes <= keys * (events * per_event + per_key), "{events}: {bytes}");
+    }
+}
+
+/// Prints what a record costs; asserts nothing, the figures are the machine's.
+#[test]
+fn cost_by_events_in_the_window() {
+    for (percent, disorder_us) in [(0, 0), (59, HOUR_US)] {
+        for events in [10, 36, 1_000, 10_000] {
+            let mut stream = Stream::new(events, 1).out_of_order(percent, disorder_us);
+            stream.run(40_000);
+            let mut costs: Vec<f64> = (0..5).map(|_| stream.run(20_000)).collect();
+            costs.sort_by(f64::total_cmp);
+            println!("{percent} % out of order, {events} events: {:.0} ns per record", costs[2]);
+        }
+    }
+}
