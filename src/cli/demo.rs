@@ -101,26 +101,28 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         settings.create_topics = true;
     }
     super::run::start_logs(&settings)?;
-    let mut generator: Box<dyn Generator> = match args.workload {
+    let generator: Box<dyn Generator> = match args.workload {
         Workload::Flights => Box::new(Flights::default()),
         Workload::Card => Box::new(Cards::new(args.seed, args.cards, args.records)),
     };
     let rate = Some(args.rate.unwrap_or_else(|| args.workload.rate())).filter(|r| *r > 0);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let mut workload = demo::Workload { generator, rate, external: args.kafka.is_some() };
     if args.produce_only {
-        let producing = demo::produce(&definition, &settings, generator.as_mut(), rate);
+        let producing = demo::produce(&definition, &settings, &mut workload);
         let count = runtime.block_on(producing)?;
-        terminal::answer(format_args!("{count} records in {}", definition.spec().source.topics[0]))?;
+        terminal::answer(format_args!(
+            "{count} records in {}",
+            definition.spec().source.topics[0]
+        ))?;
         return Ok(Exit::Ok);
     }
     greet(args, &definition, &settings.listen.to_string());
     let (sender, receiver) = demo::events();
     let show = args.show;
     let printer = thread::spawn(move || print(&receiver, show));
-    let external = args.kafka.is_some();
-    let summary =
-        runtime.block_on(demo::run(definition, settings, external, generator, rate, sender))?;
+    let summary = runtime.block_on(demo::run(definition, settings, workload, sender))?;
     drop(printer.join());
     terminal::answer(format_args!("\n{}", summary.totals))?;
     Ok(Exit::Ok)
@@ -148,7 +150,7 @@ fn print(events: &mpsc::Receiver<Event>, show: u32) {
                 terminal::answer(format_args!("{}", String::from_utf8_lossy(&vector)))
             }
             Event::Progress { elapsed, consumed, total } => {
-                let seconds = (elapsed - last_elapsed).as_secs_f64().max(0.001);
+                let seconds = elapsed.saturating_sub(last_elapsed).as_secs_f64().max(0.001);
                 let rate = (consumed - last) as f64 / seconds;
                 (shown, last, last_elapsed) = (0, consumed, elapsed);
                 terminal::complain(format_args!(

@@ -5,8 +5,10 @@
 
 mod check;
 mod components;
+mod demo;
 mod exit;
 mod replay;
+mod run;
 mod schema;
 mod terminal;
 mod test;
@@ -25,6 +27,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Runs a pipeline until it is told to stop.
+    Run(run::Args),
+    /// Runs a pipeline on bundled real data, with a broker inside the process.
+    Demo(demo::Args),
     /// Checks a pipeline file and prints its plan; exit code 78 if it is invalid.
     Check(check::Args),
     /// Runs the test cases beside a pipeline.
@@ -58,6 +64,8 @@ pub fn main() -> Exit {
 
 fn run(verb: Verb) -> anyhow::Result<Exit> {
     match verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Replay(args) => replay::run(&args),

@@ -1,7 +1,6 @@
 //! `millstream run`: the daemon.
 
 use super::{Exit, terminal};
-use anyhow::Context as _;
 use crate::{
     pipeline::{
         spec::{Delivery, Overrides},
@@ -10,6 +9,7 @@ use crate::{
     settings::{self, LogFormat, Settings},
     telemetry,
 };
+use anyhow::Context as _;
 use std::{io::IsTerminal as _, path::PathBuf, sync::Arc};
 
 /// Arguments of `run`.
@@ -19,7 +19,7 @@ pub(super) struct Args {
     pipeline: PathBuf,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Delivery guarantee instead of the file's: exactly_once or at_least_once.
+    /// Delivery guarantee instead of the file's: `exactly_once` or `at_least_once`.
     #[arg(long, value_parser = delivery)]
     delivery: Option<Delivery>,
     /// Rebuild the state of a group that ran with another definition.
@@ -36,7 +36,7 @@ pub(super) struct SettingsArgs {
     /// Settings file [default: config/millstream.yaml where it exists].
     #[arg(long = "settings", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// One setting, such as kafka.bootstrap_servers=broker:9092; may be repeated.
+    /// One setting, such as `kafka.bootstrap_servers=broker:9092`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
 }
@@ -44,9 +44,8 @@ pub(super) struct SettingsArgs {
 impl SettingsArgs {
     /// The settings, or a printed problem.
     pub(super) fn load(&self) -> Result<Settings, Exit> {
-        Settings::load(self.file.as_deref(), settings::environment(), &self.sets).map_err(|problem| {
-            terminal::refuse(&[problem])
-        })
+        Settings::load(self.file.as_deref(), settings::environment(), &self.sets)
+            .map_err(|problem| terminal::refuse(&[problem]))
     }
 }
 
@@ -72,12 +71,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    let options = RunOptions {
-        migrate: args.migrate,
-        until_end: args.until_end,
-        ..RunOptions::default()
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let options =
+        RunOptions { migrate: args.migrate, until_end: args.until_end, ..RunOptions::default() };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let summary = runtime.block_on(supervisor::run(definition, &settings, options))?;
     terminal::complain(format_args!("{}", summary.totals));
     Ok(Exit::Ok)

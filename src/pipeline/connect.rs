@@ -56,7 +56,12 @@ impl Cluster {
     }
 
     /// Describes a topic, after making it if it is missing and `create` says how many partitions.
-    async fn look(&mut self, admin: &Admin, topic: &str, create: Option<i32>) -> Option<TopicFacts> {
+    async fn look(
+        &mut self,
+        admin: &Admin,
+        topic: &str,
+        create: Option<i32>,
+    ) -> Option<TopicFacts> {
         let mut answer = admin.describe(topic).await;
         if let (Err(AdminError::Missing(_)), Some(partitions)) = (&answer, create) {
             match admin.create(topic, partitions, &[]).await {

@@ -52,6 +52,16 @@ pub enum Event {
     },
 }
 
+/// What a demo runs on.
+pub struct Workload {
+    /// What makes the records.
+    pub generator: Box<dyn Generator>,
+    /// Records per second; none is as fast as it goes.
+    pub rate: Option<u32>,
+    /// True to use the broker of the settings instead of an embedded one.
+    pub external: bool,
+}
+
 /// Why a demo did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
@@ -72,16 +82,14 @@ pub enum DemoError {
     Io(#[from] io::Error),
 }
 
-/// Runs `definition` on what `generator` makes until that ends or a signal comes.
+/// Runs `definition` on what the workload makes until that ends or a signal comes.
 pub async fn run(
     definition: Arc<Definition>,
     settings: Settings,
-    external: bool,
-    mut generator: Box<dyn Generator>,
-    rate: Option<u32>,
+    mut workload: Workload,
     events: mpsc::SyncSender<Event>,
 ) -> Result<Summary, DemoError> {
-    let broker = if external {
+    let broker = if workload.external {
         create_topics(&definition, &settings).await?;
         None
     } else {
@@ -93,46 +101,51 @@ pub async fn run(
             .collect();
         Some(Embedded::start(&topics).map_err(DemoError::Broker)?)
     };
-    let embedded = broker.as_ref().map(|b| Embedding {
-        bootstrap_servers: b.bootstrap_servers(),
-        partitions: PARTITIONS,
-    });
+    let embedded = broker
+        .as_ref()
+        .map(|b| Embedding { bootstrap_servers: b.bootstrap_servers(), partitions: PARTITIONS });
     let properties = supervisor::producer_properties(&settings, embedded.as_ref());
     let options = RunOptions { embedded, ..RunOptions::default() };
     let (stop, consumed) = (Arc::clone(&options.stop), Arc::clone(&options.progress.consumed));
-    let total = generator.total();
+    let total = workload.generator.total();
     let viewer = view(&definition, &properties, &stop, &events)?;
     let ticker = tick(total, Arc::clone(&consumed), Arc::clone(&stop), events)?;
-    let pace =
-        Pace { rate, consumed: Some(consumed), window: WINDOW, clock: clock::monotonic };
-    let feed = Feed::new(&properties, &definition.spec().source.topics[0], pace, Arc::clone(&stop))?;
-    let feeder = tasks::thread("generator".to_owned(), move || feed.run(generator.as_mut()))?;
+    let pace = Pace {
+        rate: workload.rate,
+        consumed: Some(consumed),
+        window: WINDOW,
+        clock: clock::monotonic,
+    };
+    let feed =
+        Feed::new(&properties, &definition.spec().source.topics[0], pace, Arc::clone(&stop))?;
+    let feeder =
+        tasks::thread("generator".to_owned(), move || feed.run(workload.generator.as_mut()))?;
 
     let result = supervisor::run(definition, &settings, options).await;
     stop.store(true, Ordering::Relaxed);
-    let fed = tasks::joined(feeder);
+    let produced = tasks::joined(feeder);
     for thread in [viewer, ticker] {
         tasks::joined(thread);
     }
     // The broker outlives everything that talks to it.
     drop(broker);
     let summary = result?;
-    fed.transpose()?;
+    produced.transpose()?;
     Ok(summary)
 }
 
-/// Writes what `generator` makes into the pipeline's input on a real broker, and runs nothing.
+/// Writes what the workload makes into the pipeline's input on a real broker, and runs nothing.
 pub async fn produce(
     definition: &Definition,
     settings: &Settings,
-    generator: &mut dyn Generator,
-    rate: Option<u32>,
+    workload: &mut Workload,
 ) -> Result<u64, DemoError> {
     create_topics(definition, settings).await?;
     let properties = supervisor::producer_properties(settings, None);
-    let pace = Pace { rate, consumed: None, window: WINDOW, clock: clock::monotonic };
+    let pace =
+        Pace { rate: workload.rate, consumed: None, window: WINDOW, clock: clock::monotonic };
     let topic = &definition.spec().source.topics[0];
-    Ok(Feed::new(&properties, topic, pace, Arc::default())?.run(generator)?)
+    Ok(Feed::new(&properties, topic, pace, Arc::default())?.run(workload.generator.as_mut())?)
 }
 
 async fn create_topics(definition: &Definition, settings: &Settings) -> Result<(), AdminError> {

@@ -72,7 +72,9 @@ pub enum RunError {
     #[error("{0}")]
     Io(#[from] io::Error),
     /// Finishing took longer than `shutdown_grace`, or a second signal came.
-    #[error("ended before everything was finished; what is not committed is repeated at next start")]
+    #[error(
+        "ended before everything was finished; what is not committed is repeated at next start"
+    )]
     Forced,
 }
 
@@ -115,7 +117,12 @@ pub async fn run(
     let stop = Arc::clone(&options.stop);
     let http = tasks::spawn(
         "http",
-        telemetry::serve(listener, Arc::clone(&metrics), Arc::clone(&health), std::future::pending()),
+        telemetry::serve(
+            listener,
+            Arc::clone(&metrics),
+            Arc::clone(&health),
+            std::future::pending(),
+        ),
     );
 
     let report = |index| Report::new(index, &metrics, &health, &options.progress);
@@ -139,13 +146,12 @@ struct Clients {
 impl Clients {
     fn new(settings: &Settings, embedded: Option<&Embedding>) -> Self {
         let broker = |properties: Vec<(String, String)>| {
-            let embedded = embedded
-                .map(|e| ("bootstrap.servers".to_owned(), e.bootstrap_servers.clone()));
+            let embedded =
+                embedded.map(|e| ("bootstrap.servers".to_owned(), e.bootstrap_servers.clone()));
             ClientProperties::new(properties.into_iter().chain(embedded))
         };
-        let exposed = |(name, value): (String, crate::settings::Property)| {
-            (name, value.expose().to_owned())
-        };
+        let exposed =
+            |(name, value): (String, crate::settings::Property)| (name, value.expose().to_owned());
         Self {
             consumer: broker(settings.consumer_properties().map(exposed).collect()),
             producer: broker(settings.producer_properties().map(exposed).collect()),
@@ -258,11 +264,7 @@ impl Start<'_> {
 const MESSAGE_ROOM: u64 = 128 * 1024;
 
 /// Waits for a reason to stop and names it.
-async fn wait_for_end(
-    workers: &[Handle],
-    options: &RunOptions,
-    partitions: i32,
-) -> &'static str {
+async fn wait_for_end(workers: &[Handle], options: &RunOptions, partitions: i32) -> &'static str {
     let partitions = u64::try_from(partitions).unwrap_or(0);
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     let mut signal = std::pin::pin!(signal());

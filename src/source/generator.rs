@@ -112,7 +112,7 @@ impl Feed {
     fn keep_pace(&self, produced: u64, started: Duration) {
         if let Some(rate) = self.pace.rate {
             let due = Duration::from_secs_f64(produced as f64 / f64::from(rate));
-            let ahead = due.saturating_sub((self.pace.clock)() - started);
+            let ahead = due.saturating_sub((self.pace.clock)().saturating_sub(started));
             if ahead > TICK {
                 self.producer.poll(ahead);
             }

@@ -73,7 +73,7 @@ impl Worker {
     }
 
     /// True once everything sent stands.
-    fn poll_sink(&mut self, wait: Duration) -> Result<bool, WorkerError> {
+    pub(super) fn poll_sink(&mut self, wait: Duration) -> Result<bool, WorkerError> {
         match self.sink.poll(Duration::ZERO) {
             Ok(0) => return Ok(self.sent == self.outbox.len()),
             Ok(_) => {}
@@ -92,7 +92,7 @@ impl Worker {
             Remedy::Resend => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 warn!(%error, source, messages = self.outbox.len(), "sending again");
-                                self.sent = 0;
+                self.sent = 0;
                 self.backoff.failed();
                 self.sink.reopen()?;
                 Ok(())
@@ -103,8 +103,7 @@ impl Worker {
     fn commit_offsets(&mut self) {
         let positions: Vec<Position> =
             self.partitions.values().filter_map(super::partition::Partition::position).collect();
-        let result =
-            if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) };
+        let result = if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) };
         match result {
             Ok(()) => {
                 self.report.latencies(&self.outbox);

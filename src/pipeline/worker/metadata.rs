@@ -8,37 +8,37 @@ use std::{fmt, ops::AddAssign};
 
 /// Everything committed with an offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Metadata {
+pub(super) struct Metadata {
     /// Hash of the definition's stateful part.
-    pub state_hash: u64,
+    pub(super) state_hash: u64,
     /// First offset ever folded into this state.
-    pub origin: i64,
+    pub(super) origin: i64,
     /// Watermark at the offset, microseconds; none before the first record.
-    pub watermark: Option<i64>,
+    pub(super) watermark: Option<i64>,
     /// Rolling digest of the fold at the offset.
-    pub digest: u64,
+    pub(super) digest: u64,
     /// Outcomes of all records before the offset.
-    pub ledger: Ledger,
+    pub(super) ledger: Ledger,
 }
 
 /// Sums of outcomes: every record that was consumed is in exactly one of the other columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ledger {
+pub(super) struct Ledger {
     /// Records taken from the log.
-    pub consumed: u64,
+    pub(super) consumed: u64,
     /// Vectors written.
-    pub published: u64,
+    pub(super) published: u64,
     /// Records written to the dead-letter topic.
-    pub rejected: u64,
+    pub(super) rejected: u64,
     /// Records counted and let go.
-    pub dropped: u64,
+    pub(super) dropped: u64,
     /// Records waiting for the watermark.
-    pub held: u64,
+    pub(super) held: u64,
 }
 
 impl Ledger {
     /// The law of the partition: `consumed = published + rejected + dropped + held`.
-    pub fn balanced(&self) -> bool {
+    pub(super) fn balanced(&self) -> bool {
         self.consumed == self.published + self.rejected + self.dropped + self.held
     }
 }
@@ -68,7 +68,7 @@ impl fmt::Display for Metadata {
 
 impl Metadata {
     /// Reads what `Display` wrote; none for anything else, such as another tool's commit.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = str::from_utf8(bytes).ok()?;
         let mut words = text.split(' ');
         if words.next()? != VERSION {

@@ -1,17 +1,12 @@
 //! What a worker tells the world: metrics, health, and its own sums. Per batch and per commit,
 //! never per record.
 
-use super::{
-    Partition, Phase, Replayed, Stop,
-    partition::{self},
-};
+use super::{Partition, Phase, Replayed, Stop};
 use crate::{
     batch::{Outbox, Reason, Target},
     kafka::TopicPartition,
     pipeline::{Totals, clock},
-    telemetry::{
-        CommitResult, Health, Metrics, PartitionMetrics, PartitionState, Rebalance, Step,
-    },
+    telemetry::{CommitResult, Health, Metrics, PartitionMetrics, PartitionState, Rebalance, Step},
 };
 use std::{
     collections::BTreeMap,
@@ -152,7 +147,12 @@ impl Report {
         let TopicPartition { topic, partition: number } = &partition.id;
         match result {
             Replayed::Equal => {
-                info!(topic, partition = number, offset = partition.next, "rebuilt, state verified");
+                info!(
+                    topic,
+                    partition = number,
+                    offset = partition.next,
+                    "rebuilt, state verified"
+                );
             }
             Replayed::Unverifiable => {
                 info!(topic, partition = number, offset = partition.next, "rebuilt");
@@ -169,14 +169,6 @@ impl Report {
             }
         }
         self.health.set_partition(topic, *number, PartitionState::Live);
-    }
-
-    /// Times a step.
-    pub(super) fn timed<T>(&self, step: Step, work: impl FnOnce() -> T) -> T {
-        let started = clock::instant();
-        let result = work();
-        self.metrics.batch_seconds(step).observe(started.elapsed().as_secs_f64());
-        result
     }
 
     /// Notes how long a step took that has begun at `started`.
@@ -237,7 +229,7 @@ impl Report {
         self.publish(next);
     }
 
-    fn partition_gauges(&self, partition: &partition::Partition) {
+    fn partition_gauges(&self, partition: &Partition) {
         let Some(series) = self.partitions.get(&partition.id) else { return };
         series.consumer_lag_records.set(partition.lag());
         if let (Some(watermark), Some(newest_ms)) =

@@ -108,9 +108,7 @@ pub(super) fn decide(lookup: &Lookup, rules: Rules) -> Result<Start, Stop> {
     };
     if committed.offset < low || committed.offset > high {
         return match rules.out_of_range {
-            OutOfRange::Stop => {
-                Err(Stop::OutOfRange { committed: committed.offset, low, high })
-            }
+            OutOfRange::Stop => Err(Stop::OutOfRange { committed: committed.offset, low, high }),
             OutOfRange::Earliest => Ok(begin_empty(lookup, low)),
             OutOfRange::Latest => Ok(begin_empty(lookup, high)),
         };
@@ -169,10 +167,8 @@ mod tests {
     fn lookup(committed: Option<(i64, &str)>) -> Lookup {
         Lookup {
             partition: TopicPartition { topic: "t".to_owned(), partition: 0 },
-            committed: committed.map(|(offset, text)| Committed {
-                offset,
-                metadata: text.as_bytes().to_vec(),
-            }),
+            committed: committed
+                .map(|(offset, text)| Committed { offset, metadata: text.as_bytes().to_vec() }),
             low: 10,
             high: 90,
         }
