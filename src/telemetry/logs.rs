@@ -20,3 +20,14 @@ pub fn start_logs(filter: &str, json: bool) -> Result<(), ParseError> {
     drop(started);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_filter_starts_nothing() {
+        assert!(start_logs("loud=louder", true).is_err());
+        assert!(!tracing::dispatcher::has_been_set());
+    }
+}

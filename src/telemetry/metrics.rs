@@ -1,103 +1,12 @@
 //! The metrics, each a field of one struct. Their names are an interface: never renamed lightly.
 
-use super::PartitionMetrics;
 use super::partition::Partitions;
 use super::process::ProcessMetrics;
+use super::registration::Registration;
+use super::{BuildInfo, CommitResult, PartitionMetrics, Rebalance, Step};
 use crate::batch::Reason;
-use prometheus::core::Collector;
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
-};
+use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
 use std::sync::Arc;
-
-/// A part of a batch's way that is timed. The label `step`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Bytes to columns.
-    Decode,
-    /// Rules and gates.
-    Validate,
-    /// Cleaning operators.
-    Clean,
-    /// Windows.
-    Window,
-    /// The vector's fields.
-    Feature,
-    /// Columns to messages.
-    Encode,
-    /// Handing messages to the producer and waiting for their acknowledgement.
-    Send,
-    /// Committing offsets.
-    Commit,
-}
-
-impl Step {
-    /// All steps in order.
-    pub const ALL: [Self; 8] = [
-        Self::Decode,
-        Self::Validate,
-        Self::Clean,
-        Self::Window,
-        Self::Feature,
-        Self::Encode,
-        Self::Send,
-        Self::Commit,
-    ];
-
-    /// The label value.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Decode => "decode",
-            Self::Validate => "validate",
-            Self::Clean => "clean",
-            Self::Window => "window",
-            Self::Feature => "feature",
-            Self::Encode => "encode",
-            Self::Send => "send",
-            Self::Commit => "commit",
-        }
-    }
-}
-
-/// How a commit ended. The label `result` of `commits_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CommitResult {
-    /// The broker has the offsets.
-    Committed,
-    /// The commit was refused; what it covered is sent again or taken over by another member.
-    Failed,
-}
-
-impl CommitResult {
-    const NAMES: [&str; 2] = ["committed", "failed"];
-}
-
-/// What happened to a partition. The label `kind` of `rebalances_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rebalance {
-    /// Partitions were assigned.
-    Assigned,
-    /// Partitions were given back in order.
-    Revoked,
-    /// Partitions were taken away.
-    Lost,
-}
-
-impl Rebalance {
-    const NAMES: [&str; 3] = ["assigned", "revoked", "lost"];
-}
-
-/// The labels of `build_info`.
-#[derive(Debug, Clone, Copy)]
-pub struct BuildInfo<'a> {
-    /// Version of the program.
-    pub version: &'a str,
-    /// Name of the pipeline.
-    pub pipeline: &'a str,
-    /// Hash of its definition, as on the vectors.
-    pub definition: &'a str,
-}
 
 /// All metrics of the process. Cheap to update from any thread.
 #[derive(Debug)]
@@ -241,69 +150,6 @@ const DIVERGENCE: &str = "Replays whose digest differs from the committed one; m
 const PRODUCER_QUEUE: &str = "Messages handed to the producer and not yet acknowledged.";
 const TLS: &str = "1 if certificates of brokers are not verified.";
 
-const BATCH_BUCKETS: [f64; 13] =
-    [1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
-const LATENCY_BUCKETS: [f64; 14] =
-    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
-
 fn reasons() -> [&'static str; Reason::ALL.len()] {
     Reason::ALL.map(Reason::name)
-}
-
-/// Makes metrics and registers them. Names and labels are constants, so nothing here can fail
-/// that a test would not have seen.
-struct Registration {
-    registry: Registry,
-}
-
-impl Registration {
-    fn add<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
-        let metric = metric.expect("a valid name and help");
-        self.registry.register(Box::new(metric.clone())).expect("a name of its own");
-        metric
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.add(IntCounter::with_opts(opts(name, help)))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.add(IntGauge::with_opts(opts(name, help)))
-    }
-
-    /// One counter per label value, in the order of `values`.
-    fn counters(&self, name: &str, help: &str, label: &str, values: &[&str]) -> Vec<IntCounter> {
-        let family = self.add(IntCounterVec::new(opts(name, help), &[label]));
-        values.iter().map(|value| family.with_label_values(&[value])).collect()
-    }
-
-    fn partition_gauges(&self, name: &str, help: &str) -> IntGaugeVec {
-        self.add(IntGaugeVec::new(opts(name, help), &["topic", "partition"]))
-    }
-
-    fn batch_seconds(&self) -> Vec<Histogram> {
-        let help = "Time a batch spent in a step.";
-        let opts = HistogramOpts::new("batch_seconds", help).namespace(NAMESPACE);
-        let opts = opts.buckets(BATCH_BUCKETS.to_vec());
-        let family = self.add(HistogramVec::new(opts, &["step"]));
-        Step::ALL.iter().map(|step| family.with_label_values(&[step.name()])).collect()
-    }
-
-    fn latency(&self) -> Histogram {
-        let help = "Kafka timestamp of a record to the acknowledgement of its vector.";
-        let opts = HistogramOpts::new("record_latency_seconds", help).namespace(NAMESPACE);
-        self.add(Histogram::with_opts(opts.buckets(LATENCY_BUCKETS.to_vec())))
-    }
-
-    fn build_info(&self, build: &BuildInfo<'_>) {
-        let opts = opts("build_info", "What is running: always 1.");
-        let info = self.add(IntGaugeVec::new(opts, &["version", "pipeline", "definition"]));
-        info.with_label_values(&[build.version, build.pipeline, build.definition]).set(1);
-    }
-}
-
-const NAMESPACE: &str = "millstream";
-
-fn opts(name: &str, help: &str) -> Opts {
-    Opts::new(name, help).namespace(NAMESPACE)
 }

@@ -5,14 +5,17 @@
 //! that were resolved once.
 
 mod health;
+mod labels;
 mod logs;
 mod metrics;
 mod partition;
 mod process;
+mod registration;
 mod server;
 
 pub use health::{Health, PartitionState};
+pub use labels::{BuildInfo, CommitResult, Rebalance, Step};
 pub use logs::start_logs;
-pub use metrics::{BuildInfo, CommitResult, Metrics, Rebalance, Step};
+pub use metrics::Metrics;
 pub use partition::PartitionMetrics;
 pub use server::{bind, serve};

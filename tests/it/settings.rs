@@ -109,7 +109,7 @@ fn mistakes_name_writer_section_and_nearest_key() {
         ),
         (
             error("\nlisten: nowhere\n", &[], &[]),
-            "millstream.yaml:2:9: `listen`: wrong value: string \"nowhere\"; expected an address \
+            "millstream.yaml:2:1: `listen`: wrong value: string \"nowhere\"; expected an address \
              such as 127.0.0.1:9464",
         ),
         (

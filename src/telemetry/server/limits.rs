@@ -13,24 +13,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 
-/// Connections at the same time; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 32;
-/// Longest life of a connection, the answer included.
-const CONNECTION_SECONDS_MAX: u64 = 10;
-/// Most bytes read from a connection: a request line and headers, no body.
-const REQUEST_BYTES_MAX: usize = 16 * 1024;
+/// What a connection and all of them may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Connections at the same time; more wait in the kernel's queue.
+    pub(super) connections: usize,
+    /// Longest life of a connection, the answer included.
+    pub(super) lifetime: Duration,
+    /// Most bytes read from a connection: a request line and headers, no body.
+    pub(super) request_bytes: usize,
+}
 
 /// A TCP listener that keeps these limits.
 #[derive(Debug)]
 pub(super) struct Limited {
     listener: TcpListener,
+    limits: Limits,
     permits: Arc<Semaphore>,
     connections: IntGauge,
 }
 
 impl Limited {
-    pub(super) fn new(listener: TcpListener, connections: IntGauge) -> Self {
-        Self { listener, permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)), connections }
+    /// Counts the open connections in the gauge.
+    pub(super) fn new(listener: TcpListener, limits: Limits, connections: IntGauge) -> Self {
+        let permits = Arc::new(Semaphore::new(limits.connections));
+        Self { listener, limits, permits, connections }
     }
 }
 
@@ -44,9 +51,9 @@ impl Listener for Limited {
         // axum's own accept loop, which rides out errors such as too many open files.
         let (stream, address) = Listener::accept(&mut self.listener).await;
         self.connections.inc();
-        let deadline = Box::pin(sleep(Duration::from_secs(CONNECTION_SECONDS_MAX)));
+        let deadline = Box::pin(sleep(self.limits.lifetime));
         let connections = self.connections.clone();
-        let left = REQUEST_BYTES_MAX;
+        let left = self.limits.request_bytes;
         (Connection { stream, deadline, left, connections, _permit: permit }, address)
     }
 
@@ -115,5 +122,50 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const LIMITS: Limits =
+        Limits { connections: 1, lifetime: Duration::from_millis(200), request_bytes: 8 };
+
+    async fn listener() -> (Limited, IntGauge, SocketAddr) {
+        let gauge = IntGauge::new("open", "open").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (Limited::new(listener, LIMITS, gauge.clone()), gauge, address)
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_ends_and_makes_room() {
+        let (mut listener, open, address) = listener().await;
+        let _silent = TcpStream::connect(address).await.unwrap();
+        let _next = TcpStream::connect(address).await.unwrap();
+        let (mut connection, _) = listener.accept().await;
+        assert_eq!(open.get(), 1);
+        let early = tokio::time::timeout(Duration::from_millis(20), listener.accept()).await;
+        assert!(early.is_err(), "a second connection before the first has ended");
+        let error = connection.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(connection);
+        assert_eq!(open.get(), 0);
+        listener.accept().await;
+    }
+
+    #[tokio::test]
+    async fn a_long_request_ends() {
+        let (mut listener, _, address) = listener().await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"12345678").await.unwrap();
+        let (mut connection, _) = listener.accept().await;
+        let mut bytes = [0; 8];
+        connection.read_exact(&mut bytes).await.unwrap();
+        client.write_all(b"9").await.unwrap();
+        let error = connection.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 }

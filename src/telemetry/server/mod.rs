@@ -3,21 +3,26 @@
 //! One request per connection: then a limit on the bytes read and on the time taken by a
 //! connection is a limit on every request, whoever sends it.
 
+mod limits;
+
 use super::health::Report;
 use super::{Health, Metrics};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use limits::Limited;
+use limits::{Limited, Limits};
 use prometheus::TEXT_FORMAT;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
-mod limits;
+/// Enough for a few scrapers and probes, and too little to do harm with.
+const LIMITS: Limits =
+    Limits { connections: 32, lifetime: Duration::from_secs(10), request_bytes: 16 * 1024 };
 
 const PATHS: &str = "/metrics  Prometheus metrics\n/livez    200 while the process lives (also \
                      /health)\n/readyz   200 when it is ready, else why not (also /ready)\n";
@@ -39,7 +44,8 @@ pub async fn serve(
 ) -> io::Result<()> {
     let connections = metrics.http_connections.clone();
     let router = router(metrics, health);
-    axum::serve(Limited::new(listener, connections), router).with_graceful_shutdown(shutdown).await
+    let listener = Limited::new(listener, LIMITS, connections);
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }
 
 fn router(metrics: Arc<Metrics>, health: Arc<Health>) -> Router {
