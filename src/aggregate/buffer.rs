@@ -202,3 +202,47 @@ impl EventBuffer {
         moments
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::value::Kind, *};
+    use proptest::prelude::*;
+
+    const NEEDS: Needs =
+        Needs { moments: true, extremes: true, first: true, last: true, previous: true };
+
+    /// Heap bytes, counted by looking at everything.
+    fn counted(buffer: &EventBuffer) -> usize {
+        let nodes = buffer.nodes().iter().map(Node::counted_bytes).sum::<usize>();
+        buffer.open.bytes() + nodes + buffer.trunk.as_ref().map_or(0, |t| t.own_bytes())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20))]
+
+        #[test]
+        fn bytes_are_known_without_counting(
+            steps in proptest::collection::vec((0..3_i64, 0..900_i64), 10..4_000),
+            span in 1..4_000_i64,
+        ) {
+            let mut pool = Pool::new(Kind::Float, NEEDS);
+            let mut buffers = [EventBuffer::default(), EventBuffer::default()];
+            let retention = Retention { time_us: Some(span), rows: None };
+            let mut highest = 0;
+            for (i, (ahead, behind)) in steps.into_iter().enumerate() {
+                highest += ahead;
+                let event = Event { time: highest - behind, key: 7, valid: true };
+                let buffer = &mut buffers[i % 2];
+                buffer.expire(highest - 900, retention, &mut pool);
+                let place = buffer.insert(event, &mut pool);
+                prop_assert_eq!(buffer.leaf_at(place).time(place.index()), event.time);
+            }
+            let held = buffers.iter().map(counted).sum::<usize>();
+            prop_assert_eq!(pool.bytes(), held + pool.spare_bytes());
+            for buffer in &mut buffers {
+                buffer.clear(&mut pool);
+            }
+            prop_assert_eq!(pool.bytes(), pool.spare_bytes());
+        }
+    }
+}

@@ -106,7 +106,12 @@ impl Leaf {
             return;
         }
         let step = STEPS.iter().copied().find(|s| *s > capacity).unwrap_or(LEAF_EVENTS);
-        let more = step - self.times.len();
+        self.reserve(step, values);
+    }
+
+    /// Makes room for `events` in all.
+    pub(super) fn reserve(&mut self, events: usize, values: bool) {
+        let more = events - self.times.len();
         self.times.reserve_exact(more);
         if values {
             self.keys.reserve_exact(more);
@@ -153,14 +158,27 @@ impl Leaf {
         }
     }
 
-    /// Moves the upper half of a compact leaf to the empty `other`.
-    pub(super) fn split_into(&mut self, other: &mut Self) {
-        debug_assert!(self.start == 0 && other.end() == 0);
-        let half = self.times.len() / 2;
-        other.times.extend(self.times.drain(half..));
-        other.keys.extend(self.keys.drain(half.min(self.keys.len())..));
-        other.valid = self.valid >> half;
-        self.valid &= (1 << half) - 1;
+    /// Moves the last `count` events of a compact leaf before those of another one.
+    pub(super) fn move_last(&mut self, count: usize, other: &mut Self) {
+        debug_assert!(self.start == 0 && other.start == 0 && count < LEAF_EVENTS);
+        let rest = self.times.len() - count;
+        other.times.extend(self.times.drain(rest..));
+        other.times.rotate_right(count);
+        if !self.keys.is_empty() {
+            other.keys.extend(self.keys.drain(rest..));
+            other.keys.rotate_right(count);
+        }
+        other.valid = (other.valid << count) | (self.valid >> rest);
+        self.valid &= (1 << rest) - 1;
+    }
+
+    /// Moves the first `count` events of a compact leaf behind those of another one.
+    pub(super) fn move_first(&mut self, count: usize, other: &mut Self) {
+        debug_assert!(self.start == 0 && other.start == 0 && count < LEAF_EVENTS);
+        other.valid |= (self.valid & ((1 << count) - 1)) << other.times.len();
+        self.valid >>= count;
+        other.times.extend(self.times.drain(..count));
+        other.keys.extend(self.keys.drain(..count.min(self.keys.len())));
     }
 
     /// Empties the leaf and keeps its memory.
@@ -255,7 +273,12 @@ mod tests {
         leaf.compact();
         assert_eq!(keys(&leaf), expected(4));
         let mut upper = Leaf::default();
-        leaf.split_into(&mut upper);
+        leaf.move_last(30, &mut upper);
         assert_eq!([keys(&leaf), keys(&upper)].concat(), expected(4));
+        leaf.move_last(5, &mut upper);
+        assert_eq!([keys(&leaf), keys(&upper)].concat(), expected(4));
+        upper.move_first(11, &mut leaf);
+        assert_eq!([keys(&leaf), keys(&upper)].concat(), expected(4));
+        assert_eq!((leaf.end(), upper.end()), (60 - 24, 24));
     }
 }

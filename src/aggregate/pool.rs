@@ -48,6 +48,11 @@ impl Pool {
         self.released.drain(..)
     }
 
+    #[cfg(test)]
+    pub(super) fn spare_bytes(&self) -> usize {
+        self.spare.iter().map(Leaf::bytes).sum()
+    }
+
     pub(super) fn values(&self) -> bool {
         self.kind != Kind::Nothing
     }
@@ -90,6 +95,13 @@ impl Pool {
     pub(super) fn grow(&mut self, leaf: &mut Leaf) {
         let before = leaf.bytes();
         leaf.grow(self.values());
+        self.account(before, leaf.bytes());
+    }
+
+    /// Makes room for all events a leaf can hold.
+    pub(super) fn fill_up(&mut self, leaf: &mut Leaf) {
+        let before = leaf.bytes();
+        leaf.reserve(LEAF_EVENTS, self.values());
         self.account(before, leaf.bytes());
     }
 

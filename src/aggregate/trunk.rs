@@ -17,6 +17,9 @@ use super::{
 /// Leaves in a full node.
 const NODE_LEAVES: usize = 32;
 
+/// Events another leaf must have room for, so that moving some there is worth the while.
+const ROOM_TO_MOVE: usize = 8;
+
 /// A leaf in its node. Moments are those of all events in the leaf as long as none has expired.
 #[derive(Debug, Clone)]
 pub(super) struct Branch {
@@ -32,9 +35,16 @@ pub(super) struct Branch {
 
 impl Branch {
     fn new(leaf: Leaf, pool: &Pool) -> Self {
-        let moments = pool.summarise(&leaf);
-        let first_time = leaf.first_time().unwrap_or(i64::MIN);
-        Self { first_time, moments, rest: moments, leaf }
+        let rest = Moments::default();
+        let mut branch = Self { first_time: i64::MIN, moments: rest, rest, leaf };
+        branch.summarise(pool);
+        branch
+    }
+
+    /// Computes anew, from a compact leaf, what is known of it.
+    fn summarise(&mut self, pool: &Pool) {
+        self.moments = pool.summarise(&self.leaf);
+        self.first_time = self.leaf.first_time().unwrap_or(i64::MIN);
     }
 }
 
@@ -56,8 +66,42 @@ impl Node {
         node
     }
 
+    /// Heap bytes, those of the leaves included, by looking at them all.
+    #[cfg(test)]
+    pub(super) fn counted_bytes(&self) -> usize {
+        self.bytes() + self.branches.iter().map(|b| b.leaf.bytes()).sum::<usize>()
+    }
+
     fn bytes(&self) -> usize {
         self.branches.capacity() * size_of::<Branch>()
+    }
+
+    /// Moves events of a full leaf to the next or the previous one, if there is room, so that
+    /// leaves stay fuller than splitting alone would leave them.
+    fn relieve(&mut self, full: usize, pool: &mut Pool) -> bool {
+        let room = |branch: &Branch| LEAF_EVENTS - branch.leaf.len() >= ROOM_TO_MOVE;
+        let next = self.branches.get(full + 1).is_some_and(room);
+        let previous = full > 0 && room(&self.branches[full - 1]);
+        let lower = match (next, previous) {
+            (true, _) => full,
+            (false, true) => full - 1,
+            (false, false) => return false,
+        };
+        let [a, b] = self.branches.get_disjoint_mut([lower, lower + 1]).expect("two leaves");
+        a.leaf.compact();
+        b.leaf.compact();
+        pool.fill_up(&mut a.leaf);
+        pool.fill_up(&mut b.leaf);
+        let half = a.leaf.len().abs_diff(b.leaf.len()) / 2;
+        if lower == full {
+            a.leaf.move_last(half, &mut b.leaf);
+        } else {
+            b.leaf.move_first(half, &mut a.leaf);
+        }
+        a.summarise(pool);
+        b.summarise(pool);
+        self.summarise(lower + 1);
+        true
     }
 
     /// Joins anew what has changed with the leaf at `last`, of which those behind know nothing.
@@ -72,7 +116,7 @@ impl Node {
     }
 }
 
-/// The full leaves of a buffer, and the moments of its open leaf while there are full ones.
+/// The leaves of a buffer but the open one, and the moments of its open leaf while there are full ones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trunk {
     pub(super) nodes: Vec<Node>,
@@ -135,14 +179,15 @@ impl Trunk {
             let branch = &mut node.branches[l];
             branch.leaf.compact();
             if branch.leaf.end() == LEAF_EVENTS {
-                self.split(n, l, pool);
+                if !node.relieve(l, pool) {
+                    self.split(n, l, pool);
+                }
                 continue;
             }
             let index = branch.leaf.seek(event.time.saturating_add(1));
             pool.grow(&mut branch.leaf);
             branch.leaf.insert(index, event, pool.values());
-            branch.first_time = branch.leaf.time(0);
-            branch.moments = pool.summarise(&branch.leaf);
+            branch.summarise(pool);
             node.len += 1;
             node.summarise(l);
             return Place::new(n, l, index);
@@ -155,8 +200,8 @@ impl Trunk {
         let node = &mut self.nodes[n];
         let before = own + node.bytes();
         let mut upper = pool.take();
-        node.branches[l].leaf.split_into(&mut upper);
-        node.branches[l].moments = pool.summarise(&node.branches[l].leaf);
+        node.branches[l].leaf.move_last(LEAF_EVENTS / 2, &mut upper);
+        node.branches[l].summarise(pool);
         node.branches.insert(l + 1, Branch::new(upper, pool));
         if node.branches.len() <= NODE_LEAVES {
             node.summarise(l + 1);

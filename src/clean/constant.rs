@@ -3,13 +3,16 @@
 use super::column::wrong_type;
 use crate::registry::{Position, Problem};
 use arrow::{
-    array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray},
-    datatypes::{DataType, Date32Type, Field, TimeUnit, TimestampMicrosecondType},
+    array::{
+        ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
+        TimestampMicrosecondArray,
+    },
+    datatypes::{DataType, Date32Type, Field, TimeUnit},
 };
 use chrono::{DateTime, NaiveDate};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// A constant as written.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -24,42 +27,107 @@ pub(super) enum Constant {
 impl Constant {
     /// The constant as a value of the column `field`: an array of length one.
     ///
-    /// Dates and timestamps are texts, as RFC 3339 writes them.
+    /// Dates and times are texts, as RFC 3339 writes them.
     pub(super) fn for_column(&self, field: &Field, at: Position) -> Result<ArrayRef, Problem> {
-        Ok(match (field.data_type(), self) {
-            (DataType::Boolean, Self::Boolean(b)) => Arc::new(BooleanArray::from(vec![*b])),
-            (DataType::Int64, Self::Integer(i)) => Arc::new(Int64Array::from(vec![*i])),
-            (DataType::Float64, Self::Integer(i)) => Arc::new(Float64Array::from(vec![*i as f64])),
-            (DataType::Float64, Self::Number(x)) => Arc::new(Float64Array::from(vec![*x])),
-            (DataType::Utf8, Self::Text(text)) => Arc::new(StringArray::from(vec![text.as_str()])),
-            (DataType::Date32, Self::Text(text)) => {
-                let date = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-                    .map_err(|_| unreadable(text, at, "a date such as 2024-05-31"))?;
-                Arc::new(Date32Array::from(vec![Date32Type::from_naive_date(date)]))
+        let (value, expected): (Option<ArrayRef>, _) = match field.data_type() {
+            DataType::Boolean => (self.boolean(), "true or false"),
+            DataType::Int64 => (self.integer(), "an integer"),
+            DataType::Float64 => (self.number(), "a number"),
+            DataType::Utf8 => (self.text(), "a text"),
+            DataType::Date32 => (self.date(), "a date such as 2024-05-31"),
+            DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+                (self.time(zone.clone()), "a time such as 2024-05-31T12:00:00Z")
             }
-            (DataType::Timestamp(TimeUnit::Microsecond, zone), Self::Text(text)) => {
-                let time = DateTime::parse_from_rfc3339(text)
-                    .map_err(|_| unreadable(text, at, "a time such as 2024-05-31T12:00:00Z"))?;
-                let us = Int64Array::from(vec![time.timestamp_micros()]);
-                let us = us.reinterpret_cast::<TimestampMicrosecondType>();
-                Arc::new(us.with_timezone_opt(zone.clone()))
-            }
-            (_, constant) => {
-                return Err(wrong_type(field, at, &format!("{} column", constant.kind())));
-            }
+            _ => return Err(wrong_type(field, at, "a column of single values")),
+        };
+        value.ok_or_else(|| {
+            let what = format!("wrong value for column `{}`: {self}", field.name());
+            Problem::new(at, what).expected(expected)
         })
     }
 
-    fn kind(&self) -> &'static str {
+    fn boolean(&self) -> Option<ArrayRef> {
         match self {
-            Self::Boolean(_) => "for a boolean constant a boolean",
-            Self::Integer(_) => "for an integer constant an integer or number",
-            Self::Number(_) => "for a number constant a number",
-            Self::Text(_) => "for a text constant a string",
+            Self::Boolean(b) => Some(Arc::new(BooleanArray::from(vec![*b]))),
+            _ => None,
+        }
+    }
+
+    fn integer(&self) -> Option<ArrayRef> {
+        match self {
+            Self::Integer(i) => Some(Arc::new(Int64Array::from(vec![*i]))),
+            _ => None,
+        }
+    }
+
+    fn number(&self) -> Option<ArrayRef> {
+        match self {
+            Self::Integer(i) => Some(Arc::new(Float64Array::from(vec![*i as f64]))),
+            Self::Number(x) => Some(Arc::new(Float64Array::from(vec![*x]))),
+            _ => None,
+        }
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> Option<ArrayRef> {
+        Some(Arc::new(StringArray::from(vec![self.as_text()?])))
+    }
+
+    fn date(&self) -> Option<ArrayRef> {
+        let date = NaiveDate::parse_from_str(self.as_text()?, "%Y-%m-%d").ok()?;
+        Some(Arc::new(Date32Array::from(vec![Date32Type::from_naive_date(date)])))
+    }
+
+    fn time(&self, zone: Option<Arc<str>>) -> Option<ArrayRef> {
+        let time = DateTime::parse_from_rfc3339(self.as_text()?).ok()?;
+        let us = TimestampMicrosecondArray::from(vec![time.timestamp_micros()]);
+        Some(Arc::new(us.with_timezone_opt(zone)))
+    }
+}
+
+impl fmt::Display for Constant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(b) => write!(f, "boolean `{b}`"),
+            Self::Integer(i) => write!(f, "integer `{i}`"),
+            Self::Number(x) => write!(f, "number `{x}`"),
+            Self::Text(text) => write!(f, "string `{text}`"),
         }
     }
 }
 
-fn unreadable(text: &str, at: Position, expected: &str) -> Problem {
-    Problem::new(at, format!("wrong value: string \"{text}\"")).expected(expected)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::util::display::array_value_to_string;
+
+    #[test]
+    fn times_and_dates_are_texts() {
+        let written = |data_type: DataType, text: &str| {
+            let field = Field::new("x", data_type, true);
+            let constant = Constant::Text(text.to_owned());
+            let array = constant.for_column(&field, Position { line: 1, column: 5 });
+            let array = array.map_err(|problem| problem.to_string())?;
+            assert_eq!(array.data_type(), field.data_type());
+            Ok(array_value_to_string(&array, 0).unwrap())
+        };
+        let timestamp = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        assert_eq!(written(DataType::Date32, "2024-05-31"), Ok("2024-05-31".to_owned()));
+        assert_eq!(
+            written(timestamp, "2024-05-31T12:00:00+02:00"),
+            Ok("2024-05-31T10:00:00Z".to_owned())
+        );
+        assert_eq!(
+            written(DataType::Date32, "May"),
+            Err("1:5: wrong value for column `x`: string `May`; expected a date such as \
+                 2024-05-31"
+                .to_owned())
+        );
+    }
 }

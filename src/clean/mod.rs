@@ -6,6 +6,7 @@ mod cast;
 mod clip;
 mod drop_duplicates;
 mod fill;
+mod filter;
 mod lower;
 mod outlier;
 mod trim;
@@ -32,6 +33,7 @@ pub const OPERATORS: &[Component<Build>] = &[
     clip::COMPONENT,
     drop_duplicates::COMPONENT,
     fill::COMPONENT,
+    filter::COMPONENT,
     lower::COMPONENT,
     outlier::COMPONENT,
     trim::COMPONENT,
@@ -78,47 +80,4 @@ pub trait Clean: Send + Debug {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_operator_has_a_name_a_sentence_and_an_example_that_builds() {
-        let schema = testing::schema();
-        let mut names = BTreeSet::new();
-        for operator in OPERATORS {
-            let name = operator.name;
-            assert!(names.insert(name), "{name} stands twice");
-            assert!(operator.summary.ends_with('.'), "{name}: {}", operator.summary);
-            assert!(operator.summary.starts_with(char::is_uppercase), "{name}");
-            assert!(operator.summary.len() < 120, "{name}: one sentence");
-            let node = Node::parse(operator.example).unwrap();
-            let built = (operator.build)(&node, &Input { schema: &schema });
-            let clean = built.unwrap_or_else(|problem| panic!("{name}: {problem}"));
-            assert!(clean.schema().fields().len() >= schema.fields().len(), "{name}");
-            assert!((operator.schema)().get("properties").is_some(), "{name}");
-        }
-        assert!(OPERATORS.is_sorted_by_key(|operator| operator.name));
-    }
-
-    #[test]
-    fn every_operator_refuses_unknown_keys_and_columns() {
-        let schema = testing::schema();
-        for operator in OPERATORS.iter().filter(|operator| operator.example.starts_with('{')) {
-            let refusal = |text: &str| {
-                let node = Node::parse(text).unwrap();
-                (operator.build)(&node, &Input { schema: &schema }).unwrap_err()
-            };
-            let problem = refusal(&operator.example.replacen('{', "{ colour: red, ", 1));
-            assert_eq!(problem.what, "unknown key `colour`", "{}", operator.name);
-            let misspelt = ["amount", "category", "tx_id"]
-                .into_iter()
-                .fold(operator.example.to_owned(), |text, name| {
-                    text.replace(name, &format!("{name}x"))
-                });
-            let problem = refusal(&misspelt);
-            assert!(problem.nearest.is_some(), "{}: {problem}", operator.name);
-            assert!(problem.at.is_some_and(|at| at.column > 1), "{}: {problem}", operator.name);
-        }
-    }
-}
+mod tests;

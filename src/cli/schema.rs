@@ -2,6 +2,7 @@
 
 use super::{Exit, terminal};
 use crate::pipeline::Overrides;
+use anyhow::Context;
 use std::path::PathBuf;
 
 /// Arguments of `schema`.
@@ -22,9 +23,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let vector = definition.vector();
     if args.arrow {
-        terminal::answer(vector.arrow_text())?;
-    } else {
-        terminal::answer(serde_json::to_string_pretty(&vector.json_schema())?)?;
+        terminal::answer(vector.arrow_text().trim_end())?;
+        return Ok(Exit::Ok);
     }
+    let format = &definition.spec().output.format;
+    let schema = vector
+        .json_schema()
+        .with_context(|| format!("vectors in {format} have no JSON Schema; ask for --arrow"))?;
+    terminal::answer(schema.trim_end())?;
     Ok(Exit::Ok)
 }

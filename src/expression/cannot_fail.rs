@@ -3,19 +3,13 @@
 use arrow::datatypes::{DataType, Schema};
 use datafusion_expr::Operator;
 use datafusion_physical_expr::{
-    PhysicalExpr, ScalarFunctionExpr,
+    PhysicalExpr,
     expressions::{
         BinaryExpr, CaseExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal,
         NotExpr,
     },
 };
 use std::sync::Arc;
-
-/// Functions that have a value for every float.
-const TOTAL_ON_FLOATS: &[&str] = &[
-    "abs", "acos", "asin", "atan", "atan2", "cbrt", "ceil", "cos", "cosh", "exp", "floor", "ln",
-    "log10", "log2", "nullif", "sin", "sinh", "sqrt", "tan", "tanh",
-];
 
 /// True if no row can make the expression fail. Conservative: what is not known to be total may
 /// fail, which costs a nullable column and nothing else.
@@ -53,9 +47,6 @@ fn is_total(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> bool {
                 DataType::Int64 | DataType::Float64
             )
         );
-    }
-    if let Some(function) = expr.downcast_ref::<ScalarFunctionExpr>() {
-        return is_float(expr) && TOTAL_ON_FLOATS.contains(&function.name());
     }
     expr.is::<Column>()
         || expr.is::<Literal>()

@@ -1,10 +1,13 @@
 //! Syntax tree to physical expression: plan, coerce, give it one of the engine's types, simplify.
 
 use super::{Expression, cannot_fail::cannot_fail, error::ExpressionError, functions, parse};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+};
 use datafusion_common::{
     DFSchema, DataFusionError, Result as PlanResult, ToDFSchema,
-    tree_node::{Transformed, TreeNode},
+    tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
 use datafusion_expr::{
     Expr, ExprSchemable, Operator, cast, execution_props::ExecutionProps,
@@ -31,6 +34,7 @@ pub(super) fn compile(sql: &str, schema: &SchemaRef) -> Result<Expression, Expre
     let context = SimplifyContext::builder().with_schema(Arc::clone(&named)).build();
     let simplifier = ExprSimplifier::new(context);
     let coerced = simplifier.coerce(planned, &named).map_err(|e| plan_error(&e))?;
+    check_patterns(&coerced)?;
     let typed = to_engine_type(coerced, &named)?;
     // Simplifying is not only for speed: `coalesce` evaluates only once it has become a CASE.
     let simple = simplifier.simplify(typed).map_err(|e| plan_error(&e))?;
@@ -39,7 +43,60 @@ pub(super) fn compile(sql: &str, schema: &SchemaRef) -> Result<Expression, Expre
     let physical = create_physical_expr(&simple, &named, &properties, &planning)
         .and_then(checked_integers)
         .map_err(|e| plan_error(&e))?;
-    finish(physical, schema).map_err(|e| plan_error(&e))
+    let expression = finish(physical, schema).map_err(|e| plan_error(&e))?;
+    check_constant(&expression)?;
+    Ok(expression)
+}
+
+/// Refuses a regular expression that no record could be matched against.
+fn check_patterns(expr: &Expr) -> Result<(), ExpressionError> {
+    let mut wrong = None;
+    let visited = expr.apply(|node| {
+        let pattern = match node {
+            Expr::ScalarFunction(call) if call.name().starts_with("regexp_") => call.args.get(1),
+            Expr::BinaryExpr(binary) if is_match(binary.op) => Some(&*binary.right),
+            _ => None,
+        };
+        if let Some(Expr::Literal(pattern, _)) = pattern
+            && let Some(Some(text)) = pattern.try_as_str()
+            && regex::Regex::new(text).is_err()
+        {
+            wrong = Some(text.to_owned());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    visited.map_err(|e| plan_error(&e))?;
+    match wrong {
+        None => Ok(()),
+        Some(text) => Err(ExpressionError::new(format!("`{text}` is no regular expression"))
+            .expected("the syntax of Rust's regex crate")),
+    }
+}
+
+fn is_match(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::RegexMatch
+            | Operator::RegexIMatch
+            | Operator::RegexNotMatch
+            | Operator::RegexNotIMatch
+    )
+}
+
+/// Refuses an expression that reads no column and fails: it would reject every record.
+fn check_constant(expression: &Expression) -> Result<(), ExpressionError> {
+    if !expression.columns().is_empty() {
+        return Ok(());
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    let schema = Arc::clone(&expression.projected);
+    let row = RecordBatch::try_new_with_options(schema, Vec::new(), &options)
+        .expect("a row without columns");
+    match expression.evaluate(&row).failed.first() {
+        None => Ok(()),
+        Some((_, reason)) => Err(ExpressionError::new(format!("fails on every record: {reason}"))
+            .expected("an expression that has a value")),
+    }
 }
 
 /// Narrows the expression to the columns it reads, so that evaluating never touches the others.
@@ -129,11 +186,14 @@ fn plan_error(error: &DataFusionError) -> ExpressionError {
         Some((text, candidates)) => (text, Some(candidates)),
         None => (text, None),
     };
-    let text = text.replace(" You might need to add explicit type casts.", "");
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let error = ExpressionError::new(line.trim_end_matches('.'));
-    match candidates {
-        Some(list) => error.expected(list.split_whitespace().collect::<Vec<_>>().join(" ")),
-        None => error,
-    }
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_line(&text.replace(" You might need to add explicit type casts.", ""));
+    let expected = match candidates {
+        Some(candidates) => one_line(candidates),
+        None if text.starts_with("Unsupported SQL type") => {
+            "bigint, double, text, boolean, date or timestamp".to_owned()
+        }
+        None => "types that go together: cast a column as in `cast(x as double)`".to_owned(),
+    };
+    ExpressionError::new(text.trim_end_matches('.')).expected(expected)
 }

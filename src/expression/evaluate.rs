@@ -96,8 +96,9 @@ fn reason(error: &DataFusionError) -> &'static str {
         DataFusionError::ArrowError(error, _) => match **error {
             ArrowError::DivideByZero => "division by zero",
             ArrowError::ArithmeticOverflow(_) => "arithmetic overflow",
-            ArrowError::CastError(_) => "a value does not fit the type it is cast to",
-            ArrowError::ParseError(_) => "a text cannot be read as the type it is cast to",
+            ArrowError::CastError(_) | ArrowError::ParseError(_) => {
+                "a value cannot be cast to the type asked for"
+            }
             _ => "a value cannot be computed",
         },
         _ => "a function refuses a value",

@@ -1,7 +1,7 @@
 //! `cyclic`: a moment as a point on a circle, so that 23:59 and 00:00 are neighbours.
 
 use super::{Build, Failed, Feature, Input, find_column, floats};
-use crate::registry::{self, Component, Node, Problem, Span, Value};
+use crate::registry::{self, Component, Node, Problem, Span};
 use arrow::{
     array::{ArrayRef, AsArray, Float64Array, RecordBatch},
     compute::cast,
@@ -121,51 +121,58 @@ impl Period {
 
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
     let options: Options = registry::options(node)?;
-    let index = find_column(&options.column, input.schema, node.at("column"))?;
-    let field = input.schema.field(index);
-    let is_event_time = input.event_time == Some(index);
-    let is_time = matches!(field.data_type(), DataType::Timestamp(..) | DataType::Date32);
-    let written = node.get("period").map_or(&node.value, |n| &n.value);
-    let source = match options.period {
-        Written::Name(text) if is_event_time || is_time => {
-            let period = Period::parse(&text).ok_or_else(|| {
-                Problem::new(node.at("period"), format!("unknown period `{text}`")).expected_one_of(
-                    &text,
-                    ["hour", "day", "week", "month", "year", "a duration such as 12h"],
-                )
-            })?;
-            if is_event_time { Source::EventTime(period) } else { Source::Time(index, period) }
-        }
-        Written::Number(period) if field.data_type().is_numeric() => {
-            if !(period.is_finite() && period > 0.0) {
-                return Err(Problem::new(node.at("period"), format!("period {period}"))
-                    .expected("a positive number"));
-            }
-            Source::Number(index, period)
-        }
-        _ => {
-            let what = format!("column `{}` is of type {}", options.column, field.data_type());
-            let at = node.at("period");
-            return Err(Problem::new(at, what).expected(if field.data_type().is_numeric() {
-                "a period as a number in the column's unit, or the column of the event time"
-            } else {
-                "a timestamp, date or number column, or the column of the event time"
-            }));
-        }
-    };
+    let source = source(&options, node, input)?;
     let prefix = options.prefix.unwrap_or_else(|| {
-        let period = match written {
-            Value::String(text) => text.clone(),
-            Value::Int(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
-            _ => String::new(),
+        let period = match &options.period {
+            Written::Name(text) => text.clone(),
+            Written::Number(number) => number.to_string(),
         };
         format!("{}_{period}", options.column)
     });
-    let nullable = !is_event_time && field.is_nullable() || matches!(source, Source::Time(..));
-    let output =
-        |part| Arc::new(Field::new(format!("{prefix}_{part}"), DataType::Float64, nullable));
-    Ok(Box::new(Cyclic { source, fields: [output("sin"), output("cos")] }))
+    let nullable = match source {
+        Source::EventTime(_) => false,
+        // A time beyond the range of microseconds becomes null.
+        Source::Time(..) => true,
+        Source::Number(index, _) => input.schema.field(index).is_nullable(),
+    };
+    let field = |part| Field::new(format!("{prefix}_{part}"), DataType::Float64, nullable);
+    Ok(Box::new(Cyclic { source, fields: [Arc::new(field("sin")), Arc::new(field("cos"))] }))
+}
+
+fn source(options: &Options, node: &Node, input: &Input<'_>) -> Result<Source, Problem> {
+    let index = find_column(&options.column, input.schema, node.at("column"))?;
+    let data_type = input.schema.field(index).data_type();
+    let is_event_time = input.event_time == Some(index);
+    let is_time = matches!(data_type, DataType::Timestamp(..) | DataType::Date32);
+    let at = node.at("period");
+    match &options.period {
+        Written::Name(text) if is_event_time || is_time => {
+            let period = Period::parse(text).ok_or_else(|| {
+                Problem::new(at, format!("unknown period `{text}`")).expected_one_of(
+                    text,
+                    ["hour", "day", "week", "month", "year", "a duration such as 12h"],
+                )
+            })?;
+            Ok(if is_event_time { Source::EventTime(period) } else { Source::Time(index, period) })
+        }
+        Written::Number(period) if data_type.is_numeric() => {
+            if period.is_finite() && *period > 0.0 {
+                return Ok(Source::Number(index, *period));
+            }
+            Err(Problem::new(at, format!("period {period}")).expected("a positive number"))
+        }
+        _ => {
+            let expected = if is_time {
+                "hour, day, week, month, year or a duration such as 12h"
+            } else if data_type.is_numeric() {
+                "a period as a number in the column's unit, or the column of the event time"
+            } else {
+                "a timestamp, date or number column, or the column of the event time"
+            };
+            let what = format!("column `{}` is of type {data_type}", options.column);
+            Err(Problem::new(at, what).expected(expected))
+        }
+    }
 }
 
 /// Where the place in the period comes from.
@@ -194,7 +201,6 @@ impl Cyclic {
             }
             Source::Time(index, period) => {
                 let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
-                // A time beyond the range of microseconds becomes null.
                 let times = cast(rows.column(index), &micros).expect("checked when it was built");
                 let times = times.as_primitive::<TimestampMicrosecondType>();
                 times.iter().map(|us| us.map(|us| period.passed(us))).collect()

@@ -1,7 +1,8 @@
 //! A pipeline file that is right as a whole, with its schema: what folds and emitters are made of.
 
-use super::{Emitter, Fold, Overrides, Spec, Vector, hash, plan::Plan};
+use super::{Emitter, Fold, Overrides, Spec, Vector, emitter::Target, hash, plan::Plan};
 use crate::{registry::Problem, schema::RecordSchema};
+use arrow::datatypes::SchemaRef;
 use std::{fs, path::Path};
 
 /// A valid pipeline. Cheap to share; every fold and emitter made from it is of its own.
@@ -13,6 +14,8 @@ pub struct Definition {
     hash: String,
     plan: String,
     vector: Vector,
+    /// The columns of folded rows.
+    rows: SchemaRef,
 }
 
 impl Definition {
@@ -31,7 +34,8 @@ impl Definition {
 
     fn build(spec: Spec, schema: RecordSchema) -> Result<Self, Vec<Problem>> {
         let fold = Fold::build(&spec, &schema, None)?;
-        let emitter = Emitter::build(&spec, &fold.schema(), "", &spec.output.format)?;
+        let target = Target { format: &spec.output.format, definition: "", partitions: None };
+        let emitter = Emitter::build(&spec, &fold.schema(), target)?;
         let state_hash = hash::state_hash(&spec, &schema);
         let hash = hash::definition_hash(&spec, &schema);
         let vector = Vector::new(&spec, emitter.schema());
@@ -43,7 +47,8 @@ impl Definition {
             hash: &hash,
         }
         .to_string();
-        Ok(Self { spec, schema, state_hash, hash, plan, vector })
+        let rows = fold.schema();
+        Ok(Self { spec, schema, state_hash, hash, plan, vector, rows })
     }
 
     /// A fold without state, for one (topic, partition). `partitions` is the topic's number of
@@ -53,19 +58,20 @@ impl Definition {
         Fold::build(&self.spec, &self.schema, partitions).expect("built once by load")
     }
 
-    /// An emitter; one serves all folds of a worker.
-    pub fn emitter(&self) -> Emitter {
-        self.emitter_as(&self.spec.output.format)
+    /// An emitter; one serves all folds of a worker. `output_partitions` places the messages that
+    /// have no key; none where they are unknown.
+    pub fn emitter(&self, output_partitions: Option<i32>) -> Emitter {
+        self.emitter_as(&self.spec.output.format, output_partitions)
     }
 
     /// An emitter that writes JSON objects, whatever the file says: for comparing fields by name.
     pub(super) fn emitter_as_json(&self) -> Emitter {
-        self.emitter_as("json")
+        self.emitter_as("json", None)
     }
 
-    fn emitter_as(&self, format: &str) -> Emitter {
-        let schema = self.fold(None).schema();
-        Emitter::build(&self.spec, &schema, &self.hash, format).expect("built once by load")
+    fn emitter_as(&self, format: &str, partitions: Option<i32>) -> Emitter {
+        let target = Target { format, definition: &self.hash, partitions };
+        Emitter::build(&self.spec, &self.rows, target).expect("built once by load")
     }
 
     /// What the file says.
@@ -120,4 +126,18 @@ fn record_schema(pipeline: &Path, spec: &Spec) -> Result<RecordSchema, Problem> 
         |name: &str| fs::read_to_string(beside(&path, name)).map_err(|error| error.to_string());
     RecordSchema::parse_with(&text, &mut read)
         .map_err(|problem| problem.in_file(path.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_can_share_a_definition_and_own_what_is_made_from_it() {
+        fn shared<T: Send + Sync>() {}
+        fn owned<T: Send>() {}
+        shared::<Definition>();
+        owned::<Fold>();
+        owned::<Emitter>();
+    }
 }

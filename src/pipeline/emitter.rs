@@ -2,11 +2,11 @@
 
 use super::{
     fold::{Folded, settle},
-    spec::{EventTimeSpec, NullsSpec, Spec, each_alone, find_column},
+    spec::{EventTimeSpec, HeadersSpec, NullsSpec, Spec, each_alone, find_column},
 };
 use crate::{
     batch::{Outbox, Outcomes, Policy, RawBatch, Rejections},
-    encode::{self, Encode, EncodeInput, Envelope},
+    encode::{self, Encode, EncodeInput, Envelope, PassThrough},
     feature::{Features, Nulls},
     registry::{self, Node, Problem},
 };
@@ -16,6 +16,17 @@ use arrow::{
     datatypes::{FieldRef, Schema, SchemaRef},
 };
 use std::sync::Arc;
+
+/// Where the vectors of an emitter go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// Output format.
+    pub(super) format: &'a str,
+    /// Hash of the definition, for the headers.
+    pub(super) definition: &'a str,
+    /// Partitions of the output topic, where they are known.
+    pub(super) partitions: Option<i32>,
+}
 
 /// Turns folded rows into vectors and rejected records into dead letters.
 #[derive(Debug)]
@@ -35,8 +46,7 @@ impl Emitter {
     pub(super) fn build(
         spec: &Spec,
         schema: &SchemaRef,
-        definition: &str,
-        format: &str,
+        target: Target<'_>,
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let features = features(spec, schema).map_err(|p| problems.extend(p)).ok();
@@ -47,10 +57,10 @@ impl Emitter {
             fields.chain(features.schema().fields().iter().map(Arc::clone)).collect();
         one_field_of_a_name(spec, &fields)?;
         let vector = Arc::new(Schema::new(fields));
-        let encode = encoder(spec, &vector, format).map_err(|problem| vec![problem])?;
+        let encode = encoder(spec, schema, &vector, &target).map_err(|problem| vec![problem])?;
         Ok(Self {
             pipeline: spec.pipeline.clone(),
-            definition: definition.to_owned(),
+            definition: target.definition.to_owned(),
             carry,
             features,
             schema: vector,
@@ -164,8 +174,28 @@ fn one_field_of_a_name(spec: &Spec, fields: &[FieldRef]) -> Result<(), Vec<Probl
     Err(vec![problem.expected("one field of a name: rename the feature or do not carry it")])
 }
 
-fn encoder(spec: &Spec, vector: &SchemaRef, format: &str) -> Result<Box<dyn Encode>, Problem> {
+fn encoder(
+    spec: &Spec,
+    rows: &SchemaRef,
+    vector: &SchemaRef,
+    target: &Target<'_>,
+) -> Result<Box<dyn Encode>, Problem> {
     let at = spec.at(&["output", "format"]);
-    let component = registry::find(encode::FORMATS, "format", format, at)?;
-    (component.build)(&EncodeInput { schema: vector }).map_err(|problem| problem.or_at(at))
+    let component = registry::find(encode::FORMATS, "format", target.format, at)?;
+    let key = &spec.source.key.0;
+    let entity: Vec<usize> =
+        key.iter().map(|name| rows.index_of(name).expect("no step takes a column away")).collect();
+    let pass_through = match &spec.output.headers {
+        HeadersSpec::None => PassThrough::Trace,
+        HeadersSpec::Passthrough => PassThrough::All,
+        HeadersSpec::Named(names) => PassThrough::Named(names.clone()),
+    };
+    let input = EncodeInput {
+        schema: vector,
+        entity: &entity,
+        pass_through,
+        vector_bytes: spec.limits.vector_bytes.0,
+        output_partitions: target.partitions,
+    };
+    (component.build)(&input).map_err(|problem| problem.or_at(at))
 }

@@ -87,3 +87,78 @@ fn short(text: &str) -> String {
         hex
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Overrides;
+
+    const FILE: &str = "\
+pipeline: card-risk
+source:
+  topics: [card.transactions]
+  format: json
+  schema: card.json
+  key: card_id
+  event_time: { column: ts, unit: ms }
+  lateness: 1m
+  start: earliest
+windows:
+  - { over: 1h, of: amount, compute: [mean] }
+features: [amount, amount_mean_1h]
+output: { topic: card.features, format: json }
+dead_letter: { topic: card.dlq }
+delivery: at_least_once
+";
+    const SCHEMA: &str = r#"{"type":"object","properties":{"card_id":{"type":"string"}}}"#;
+
+    /// State hash and definition hash of the file after a change.
+    fn hashes(from: &str, to: &str) -> (String, String) {
+        assert!(FILE.contains(from), "{from}");
+        let spec = Spec::parse(&FILE.replace(from, to), Overrides::default()).unwrap();
+        let schema = RecordSchema::parse(SCHEMA).unwrap();
+        (state_hash(&spec, &schema), definition_hash(&spec, &schema))
+    }
+
+    #[test]
+    fn what_decides_state_is_in_the_state_hash_and_nothing_else() {
+        let (state, all) = hashes("", "");
+        let source =
+            |line: &str| hashes("  lateness: 1m\n", &format!("  lateness: 1m\n  {line}\n"));
+        let end = |line: &str| hashes("delivery:", &format!("{line}\ndelivery:"));
+        for (other, other_all) in [
+            hashes("key: card_id", "key: [card_id, ts]"),
+            hashes("unit: ms", "unit: s"),
+            hashes("lateness: 1m", "lateness: 2m"),
+            hashes("over: 1h", "over: 2h"),
+            source("max_ahead: off"),
+            source("partitioner: murmur2"),
+            source("headers: [a]"),
+            end("outcomes: { late: keep }"),
+            end("limits: { record_bytes: 1MB }"),
+            end("clean: [{ trim: { columns: [card_id] } }]"),
+        ] {
+            assert!(other != state && other_all != all);
+        }
+        for (same, other_all) in [
+            hashes("[amount, amount_mean_1h]", "[amount]"),
+            hashes("format: json }", "format: json_array }"),
+            hashes("topics: [card.transactions]", "topics: [card.transactions, more]"),
+            hashes("start: earliest", "start: latest"),
+            source("out_of_range: earliest"),
+            end("outcomes: { encode: drop, null_policy: drop }"),
+            end("limits: { vector_bytes: 1MB }"),
+        ] {
+            assert!(same == state && other_all != all);
+        }
+    }
+
+    #[test]
+    fn layout_and_written_defaults_do_not_show() {
+        let (state, all) = hashes("", "");
+        let layout =
+            hashes("{ column: ts, unit: ms }", "\n    unit: ms # milliseconds\n    column: ts");
+        assert_eq!(layout, (state.clone(), all));
+        assert_eq!(hashes("lateness: 1m", "lateness: 60s\n  max_ahead: 60m").0, state);
+    }
+}

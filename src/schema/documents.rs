@@ -1,5 +1,6 @@
 //! The schema's text and the files its `$ref`s name. Nothing is ever fetched from a network.
 
+use super::json;
 use crate::registry::{Node, Position, Problem, Value};
 
 /// Files that one schema may name, itself included.
@@ -51,7 +52,7 @@ impl Documents {
         text: &str,
         read: &mut dyn FnMut(&str) -> Result<String, String>,
     ) -> Result<Self, Problem> {
-        let root = Node::parse(text)?;
+        let root = json::parse(text)?;
         let draft = draft(&root)?;
         let first = Document { name: String::new(), text: Ok(text.to_owned()), root: Some(root) };
         let mut documents = Self { all: vec![first], draft, embedded: false };
@@ -92,7 +93,7 @@ impl Documents {
         }
         let text = read(&name);
         let root = match &text {
-            Ok(text) => Some(Node::parse(text).map_err(|e| e.in_file(&name))?),
+            Ok(text) => Some(json::parse(text).map_err(|e| e.in_file(&name))?),
             Err(_) => None,
         };
         self.all.push(Document { name, text, root });
@@ -196,11 +197,9 @@ fn join(folder: &str, file: &str) -> Option<String> {
 fn draft(root: &Node) -> Result<Draft, Problem> {
     let Some(node) = root.get("$schema") else { return Ok(Draft::Draft202012) };
     let uri = node.as_str().unwrap_or_default();
-    let bare =
-        uri.trim_end_matches('#').trim_start_matches("https://").trim_start_matches("http://");
-    match bare {
-        "json-schema.org/draft/2020-12/schema" => Ok(Draft::Draft202012),
-        "json-schema.org/draft-07/schema" => Ok(Draft::Draft07),
+    match uri.trim_end_matches('#') {
+        "https://json-schema.org/draft/2020-12/schema" => Ok(Draft::Draft202012),
+        "http://json-schema.org/draft-07/schema" => Ok(Draft::Draft07),
         _ => Err(Problem::new(node.at, format!("`$schema` names {}", node.kind())).expected(
             "`https://json-schema.org/draft/2020-12/schema` or \
              `http://json-schema.org/draft-07/schema#`",

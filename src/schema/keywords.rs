@@ -1,6 +1,7 @@
 //! The vocabulary of JSON Schema: which keyword speaks about which types, and who judges it.
 
 use super::Types;
+use crate::registry::{Node, Problem, Value};
 
 /// Who judges a keyword where it has a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,35 @@ pub(super) struct Keyword {
     pub(super) name: &'static str,
     pub(super) types: Types,
     pub(super) judge: Judge,
+}
+
+impl Keyword {
+    /// Says early what a rule or the complete validator would stumble over.
+    pub(super) fn check(&self, value: &Node) -> Result<(), Problem> {
+        let (fits, expected) = match self.name {
+            "enum" => (value.as_list().is_some(), "a list of values"),
+            "const" => (true, "a value"),
+            "pattern" => (value.as_str().is_some(), "a regular expression"),
+            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
+                (matches!(value.value, Value::Int(_) | Value::Float(_)), "a number")
+            }
+            "multipleOf" => (
+                matches!(value.value, Value::Int(i) if i > 0)
+                    || matches!(value.value, Value::Float(x) if x > 0.0),
+                "a number above 0",
+            ),
+            _ => (
+                matches!(value.value, Value::Int(i) if i >= 0)
+                    || matches!(value.value, Value::Float(x) if x >= 0.0 && x.fract() == 0.0),
+                "a count",
+            ),
+        };
+        if fits {
+            return Ok(());
+        }
+        let what = format!("`{}` is {}", self.name, value.kind());
+        Err(Problem::new(value.at, what).expected(expected))
+    }
 }
 
 /// The keyword of that name; none for annotations and unknown words.

@@ -18,9 +18,11 @@
 mod arrow;
 mod documents;
 mod fields;
+mod json;
 mod keywords;
 mod object;
 mod read;
+pub mod time;
 mod types;
 
 pub use fields::{Constraint, Field, Kind, Object, Shape};

@@ -4,7 +4,7 @@ use super::{
     Constraint, Kind, Object, Shape, Types,
     documents::{Documents, Draft, Place},
     keywords::{self, Judge, Keyword},
-    object,
+    object, types,
 };
 use crate::registry::{Node, Problem, Value};
 
@@ -104,8 +104,8 @@ impl<'d> Reader<'d> {
             }
             return Ok(self.beyond(Types::ANY));
         }
-        let declared = declared_types(place.node)?;
-        let types = declared.or_else(|| literal_types(place.node)).unwrap_or(untyped);
+        let declared = types::declared(place.node)?;
+        let types = declared.or_else(|| types::literal(place.node)).unwrap_or(untyped);
         let kind = self.kind(place, types, name)?;
         self.finish(place.node, kind, types)
     }
@@ -185,10 +185,10 @@ impl<'d> Reader<'d> {
                 continue;
             }
             if key == "enum" || key == "const" {
-                nullable &= names_null(value);
+                nullable &= types::names_null(value);
             }
             if keyword.judge == Judge::Rule && has_rules(&kind, keyword) {
-                check_value(keyword, value)?;
+                keyword.check(value)?;
                 constraints.push(Constraint { keyword: keyword.name, value: value.clone() });
             } else {
                 self.needs_complete();
@@ -221,83 +221,6 @@ fn has_rules(kind: &Kind, keyword: &Keyword) -> bool {
         Kind::Integer | Kind::Number | Kind::String => true,
         Kind::List(_) => keyword.types == Types::ARRAY,
         Kind::Boolean | Kind::DateTime | Kind::Date | Kind::Object(_) | Kind::Text(_) => false,
-    }
-}
-
-/// Says early what a rule or the complete validator would stumble over.
-fn check_value(keyword: &Keyword, value: &Node) -> Result<(), Problem> {
-    let (fits, expected) = match keyword.name {
-        "enum" => (value.as_list().is_some(), "a list of values"),
-        "const" => (true, "a value"),
-        "pattern" => (value.as_str().is_some(), "a regular expression"),
-        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
-            (matches!(value.value, Value::Int(_) | Value::Float(_)), "a number")
-        }
-        "multipleOf" => (
-            matches!(value.value, Value::Int(i) if i > 0)
-                || matches!(value.value, Value::Float(x) if x > 0.0),
-            "a number above 0",
-        ),
-        _ => (
-            matches!(value.value, Value::Int(i) if i >= 0)
-                || matches!(value.value, Value::Float(x) if x >= 0.0 && x.fract() == 0.0),
-            "a count",
-        ),
-    };
-    if fits {
-        return Ok(());
-    }
-    let what = format!("`{}` is {}", keyword.name, value.kind());
-    Err(Problem::new(value.at, what).expected(expected))
-}
-
-fn declared_types(node: &Node) -> Result<Option<Types>, Problem> {
-    let Some(node) = node.get("type") else { return Ok(None) };
-    let one = |node: &Node| {
-        let name = node.as_str().unwrap_or_default();
-        Types::named(name).ok_or_else(|| {
-            Problem::new(node.at, format!("`type` is {}", node.kind()))
-                .expected_one_of(name, Types::NAMES.map(|(name, _)| name))
-        })
-    };
-    match node.as_list() {
-        Some(items) => {
-            let mut types = Types::NONE;
-            for item in items {
-                types = types | one(item)?;
-            }
-            Ok(Some(types))
-        }
-        None => one(node).map(Some),
-    }
-}
-
-/// The types of the values that `enum` or `const` names: no other type can pass.
-fn literal_types(node: &Node) -> Option<Types> {
-    let values = match (node.get("const"), node.get("enum").and_then(Node::as_list)) {
-        (Some(value), _) => std::slice::from_ref(value),
-        (None, Some(values)) => values,
-        (None, None) => return None,
-    };
-    Some(values.iter().fold(Types::NONE, |types, value| types | type_of(value)))
-}
-
-fn type_of(value: &Node) -> Types {
-    match &value.value {
-        Value::Null => Types::NULL,
-        Value::Bool(_) => Types::BOOLEAN,
-        Value::Int(_) => Types::INTEGER,
-        Value::Float(_) => Types::NUMBER,
-        Value::String(_) => Types::STRING,
-        Value::List(_) => Types::ARRAY,
-        Value::Map(_) => Types::OBJECT,
-    }
-}
-
-fn names_null(value: &Node) -> bool {
-    match value.as_list() {
-        Some(values) => values.iter().any(|v| v.value == Value::Null),
-        None => value.value == Value::Null,
     }
 }
 

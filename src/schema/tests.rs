@@ -92,7 +92,8 @@ fn a_recursive_schema_ends_in_text() {
     let text = r##"{"type":"object","properties":{"child":{"$ref":"#"},"v":{"type":"number"}}}"##;
     let schema = RecordSchema::parse(text).unwrap();
     assert!(schema.needs_complete());
-    assert!(schema.columns().len() > 2);
+    let names: Vec<&str> = schema.columns().iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(names, ["child", "v"]);
 }
 
 #[test]
@@ -100,9 +101,7 @@ fn references_reach_files_beside_the_schema_and_no_others() {
     let text = r#"{"type":"object","properties":{
         "price":{"$ref":"types/money.json#/definitions/price"},"gone":{"$ref":"gone.json"}}}"#;
     let schema = RecordSchema::parse_with(text, &mut |name| match name {
-        "types/money.json" => {
-            Ok(r##"{"definitions":{"price":{"$ref":"amount.json"}}}"##.to_owned())
-        }
+        "types/money.json" => Ok(r#"{"definitions":{"price":{"$ref":"amount.json"}}}"#.to_owned()),
         "types/amount.json" => Ok(r#"{"type":"number","minimum":0}"#.to_owned()),
         _ => Err("no such file".to_owned()),
     })

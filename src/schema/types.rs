@@ -1,5 +1,6 @@
 //! Sets of JSON types.
 
+use crate::registry::{Node, Problem, Value};
 use std::ops::BitOr;
 
 /// A set of JSON Schema types.
@@ -82,5 +83,57 @@ impl BitOr for Types {
 
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+}
+
+/// The types that `type` names.
+pub(super) fn declared(node: &Node) -> Result<Option<Types>, Problem> {
+    let Some(node) = node.get("type") else { return Ok(None) };
+    let one = |node: &Node| {
+        let name = node.as_str().unwrap_or_default();
+        Types::named(name).ok_or_else(|| {
+            Problem::new(node.at, format!("`type` is {}", node.kind()))
+                .expected_one_of(name, Types::NAMES.map(|(name, _)| name))
+        })
+    };
+    match node.as_list() {
+        Some(items) => {
+            let mut types = Types::NONE;
+            for item in items {
+                types = types | one(item)?;
+            }
+            Ok(Some(types))
+        }
+        None => one(node).map(Some),
+    }
+}
+
+/// The types of the values that `enum` or `const` names: no other type can pass.
+pub(super) fn literal(node: &Node) -> Option<Types> {
+    let values = match (node.get("const"), node.get("enum").and_then(Node::as_list)) {
+        (Some(value), _) => std::slice::from_ref(value),
+        (None, Some(values)) => values,
+        (None, None) => return None,
+    };
+    Some(values.iter().fold(Types::NONE, |types, value| types | type_of(value)))
+}
+
+/// True if an `enum` lists null, or a `const` is null.
+pub(super) fn names_null(value: &Node) -> bool {
+    match value.as_list() {
+        Some(values) => values.iter().any(|v| v.value == Value::Null),
+        None => value.value == Value::Null,
+    }
+}
+
+fn type_of(value: &Node) -> Types {
+    match &value.value {
+        Value::Null => Types::NULL,
+        Value::Bool(_) => Types::BOOLEAN,
+        Value::Int(_) => Types::INTEGER,
+        Value::Float(_) => Types::NUMBER,
+        Value::String(_) => Types::STRING,
+        Value::List(_) => Types::ARRAY,
+        Value::Map(_) => Types::OBJECT,
     }
 }

@@ -104,7 +104,8 @@ impl<'a> Column<'a> {
         match self {
             Self::Text(array) => {
                 let text = array.value(row).as_bytes();
-                out.extend_from_slice(&text.len().to_le_bytes());
+                let length = u32::try_from(text.len()).expect("a column's texts are below 2 GiB");
+                out.extend_from_slice(&length.to_le_bytes());
                 out.extend_from_slice(text);
             }
             Self::Boolean(array) => out.push(u8::from(array.value(row))),

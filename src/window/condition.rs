@@ -6,7 +6,7 @@ use crate::{
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
-    datatypes::{DataType, SchemaRef},
+    datatypes::SchemaRef,
 };
 
 /// A boolean SQL expression; null counts as false.
@@ -19,17 +19,13 @@ pub(super) struct Condition {
 impl Condition {
     /// Compiles the string of `node`.
     pub(super) fn build(node: &Node, schema: &SchemaRef) -> Result<Self, Problem> {
-        let expected = "an SQL expression in quotes, such as \"amount > 0\"";
         let sql = node.as_str().ok_or_else(|| {
-            Problem::new(node.at, format!("wrong type: {}", node.kind())).expected(expected)
+            Problem::new(node.at, format!("wrong type: {}", node.kind()))
+                .expected("an SQL expression in quotes, such as \"amount > 0\"")
         })?;
         let expression =
-            Expression::compile(sql, schema).map_err(|error| error.into_problem(node.at))?;
-        match expression.data_type() {
-            DataType::Boolean => Ok(Self { sql: sql.to_owned(), expression }),
-            other => Err(Problem::new(node.at, format!("`where` gives {other}"))
-                .expected("a condition that is true or false")),
-        }
+            Expression::condition(sql, schema).map_err(|error| error.into_problem(node.at))?;
+        Ok(Self { sql: sql.to_owned(), expression })
     }
 
     /// Judges each row, and says which cannot be judged and why.

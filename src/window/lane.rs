@@ -111,8 +111,8 @@ impl Lane {
         }
     }
 
-    /// Takes one record in: what no later record can see leaves first, by the record's own
-    /// watermark, so that batches do not show.
+    /// Takes one record in. What lies outside the retention leaves first, by the record's own
+    /// watermark, so that batches do not show; that of an earlier late record goes the same way.
     fn take(&mut self, slot: Slot, watermark: i64, event: Event, keeps_all: bool) {
         self.slots = self.slots.max(slot as usize + 1);
         let buffer = self.buffers.get_mut(slot);
@@ -134,10 +134,6 @@ impl Lane {
                 summary.last = if window.needs.last { copy(summary.last) } else { 0 };
             }
             window.summaries.push(summary);
-        }
-        // A late record that is kept may lie outside what is retained: only its own vector sees it.
-        if event.time < watermark {
-            buffer.expire(watermark, self.retention, &mut self.pool);
         }
         self.release();
     }

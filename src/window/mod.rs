@@ -5,6 +5,16 @@
 //! late, but not too late, is put in at its event time: its own row is as of its own time, later
 //! rows see it, rows that have left are not changed.
 //!
+//! The other ends that `closed` gives are intervals too: `[t - w, t)` and `(t - w, t)` hold no event
+//! of the record's own time, be it earlier by offset. A window by rows holds the last rows of the
+//! key up to the record's own place and counts every row, as SQL's ROWS does; a null or a `where`
+//! that does not hold leaves a row without value, as FILTER does. `closed: left` shifts it one row
+//! back, off the record itself; `both` and `none` add and take a row at the far end, as in pandas.
+//!
+//! What is kept is what a record at or after the watermark can see, by each row's own watermark. A
+//! late record that is kept by policy sees what of the past is retained; inside the retention it is
+//! put in, outside it only its own row sees it.
+//!
 //! Windows over one column under one condition share a [`Lane`](lane::Lane), one buffer per key:
 //! another length costs a search, not a copy. Every row is taken in on its own, with its own
 //! watermark, so that cutting the same rows into other batches changes no bit.

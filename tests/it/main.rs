@@ -4,6 +4,7 @@
 
 mod architecture;
 mod broken;
+mod cli;
 mod golden;
 mod pipelines;
 mod window_cost;

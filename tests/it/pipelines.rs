@@ -78,7 +78,7 @@ impl Case {
     /// Runs the input in batches of these sizes, over and over.
     fn run(&self, sizes: &[usize]) -> Outcome {
         let mut fold = self.definition.fold(None);
-        let mut emitter = self.definition.emitter();
+        let mut emitter = self.definition.emitter(None);
         let mut outbox = Outbox::default();
         let mut totals = Totals::default();
         let mut raw = RawBatch::new("golden".into(), 0);

@@ -13,7 +13,8 @@ use millstream::{
 };
 use std::{sync::Arc, time::Instant};
 
-const BATCH: usize = 1_000;
+/// Records in a batch.
+const BATCH: u32 = 1_000;
 const HOUR_US: i64 = 3_600_000_000;
 const REFERENCE: &str =
     "[{ over: 1h, of: x, closed: both, compute: [count, sum, mean, std, max] }]";
@@ -42,8 +43,9 @@ struct Stream {
 
 impl Stream {
     fn new(events: i64, keys: i64) -> Self {
-        let specs = Node::parse(REFERENCE).unwrap();
-        let windows = Windows::build(specs.as_list().unwrap(), &schema(), 0).unwrap();
+        let specs = Node::parse(REFERENCE).expect("it is YAML");
+        let specs = specs.as_list().expect("it is a list");
+        let windows = Windows::build(specs, &schema(), 0).expect("it is a window");
         let step_us = HOUR_US / (events * keys);
         Self { windows, keys, step_us, disorder_us: 0, disorder_percent: 0, next: 0 }
     }
@@ -54,7 +56,7 @@ impl Stream {
     }
 
     fn batch(&mut self) -> Rows {
-        let range = self.next..self.next + BATCH as i64;
+        let range = self.next..self.next + i64::from(BATCH);
         self.next = range.end;
         let time = |i: i64| {
             let late = mixed(i) % 100 < self.disorder_percent;
@@ -64,23 +66,23 @@ impl Stream {
             range.clone().map(|i| (mixed(i) % 1_000_003) as f64 / 97.0),
         ));
         Rows {
-            columns: RecordBatch::try_new(schema(), vec![values]).unwrap(),
-            records: (0..BATCH as u32).collect(),
+            columns: RecordBatch::try_new(schema(), vec![values]).expect("it fits"),
+            records: (0..BATCH).collect(),
             offsets: range.clone().collect(),
             event_times: range.clone().map(time).collect(),
             watermarks: range.clone().map(|i| i * self.step_us - self.disorder_us).collect(),
-            slots: range.map(|i| (mixed(i) % self.keys) as u32).collect(),
-            late: vec![false; BATCH],
+            slots: range.map(|i| u32::try_from(mixed(i) % self.keys).expect("few keys")).collect(),
+            late: vec![false; BATCH as usize],
         }
     }
 
     /// Runs that many records and gives nanoseconds per record.
     fn run(&mut self, records: i64) -> f64 {
-        let batches: Vec<Rows> = (0..records / BATCH as i64).map(|_| self.batch()).collect();
+        let batches: Vec<Rows> = (0..records / i64::from(BATCH)).map(|_| self.batch()).collect();
         let start = Instant::now();
         for rows in batches {
             let rows = self.windows.advance(rows, &mut Rejections::default());
-            assert_eq!(rows.len(), BATCH);
+            assert_eq!(rows.len(), BATCH as usize);
         }
         start.elapsed().as_nanos() as f64 / records as f64
     }
@@ -113,16 +115,20 @@ fn a_late_insertion_does_not_rebuild_the_key() {
 
 #[test]
 fn memory_per_event_and_key_is_as_promised() {
-    for (events, per_event, per_key) in
-        [(36, 24.0, 200.0), (1, 24.0, 200.0), (20_000, 24.0, 8192.0)]
+    // Events of a key in an hour, bytes of a key beside them, whether 59 % are up to an hour late:
+    // then two hours are buffered.
+    for (events, key_bytes, late) in
+        [(1, 200, false), (36, 200, false), (20_000, 8_192, false), (10_000, 8_192, true)]
     {
         let keys = (200_000 / events).min(5_000);
-        let mut stream = Stream::new(events, keys);
-        stream.run(2 * events.max(20) * keys / BATCH as i64 * BATCH as i64);
-        let bytes = stream.windows.state_bytes() as f64;
-        let (events, keys) = (events as f64, keys as f64);
-        println!("{events} events of {keys} keys: {:.1} bytes per event", bytes / events / keys);
-        assert!(bytes <= keys * (events * per_event + per_key), "{events}: {bytes}");
+        let disorder = if late { (59, HOUR_US) } else { (0, 0) };
+        let mut stream = Stream::new(events, keys).out_of_order(disorder.0, disorder.1);
+        stream.run(3 * events.max(20) * keys);
+        let held = keys * events * if late { 2 } else { 1 };
+        let bytes = i64::try_from(stream.windows.state_bytes()).expect("it fits memory");
+        let each = bytes as f64 / held as f64;
+        println!("{events} events of {keys} keys, late: {late}: {each:.1} bytes per event");
+        assert!(bytes <= keys * key_bytes + 24 * held, "{events} {late}: {bytes}");
     }
 }
 

@@ -128,7 +128,7 @@ fn mistakes_say_where_and_what() {
     let problem = |options: &str| testing::build("fill", options).unwrap_err().to_string();
     assert_eq!(
         problem("{ column: amount, with: none }"),
-        "1:25: column `amount` is a number; expected for a text constant a string column"
+        "1:25: wrong value for column `amount`: string `none`; expected a number"
     );
     assert_eq!(
         problem("{ column: amount }"),

@@ -13,7 +13,6 @@ mod cursor;
 mod number;
 mod skip;
 mod text;
-mod time;
 mod tree;
 mod value;
 mod walk;

@@ -5,10 +5,9 @@ use super::{
     cursor::{Cursor, Parsed},
     number::NotInteger,
     text::unescape,
-    time,
     walk::Walk,
 };
-use crate::schema::Types;
+use crate::schema::{Types, time};
 
 /// What was found instead of what the column takes.
 type Got = Option<&'static str>;

@@ -1,6 +1,6 @@
 //! Builds the steps of a fold from the pipeline file, or says which parts of it are wrong.
 
-use super::{Digest, Fold};
+use super::{Digest, Fold, with_field};
 use crate::{
     batch::{Policy, Reason},
     clean::{self, Clean},
@@ -15,7 +15,7 @@ use crate::{
     },
     window::Windows,
 };
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef, TimeUnit};
 use std::sync::Arc;
 
 /// The column of event time that every row has.
@@ -150,11 +150,6 @@ fn event_time_field(input: &SchemaRef) -> Option<FieldRef> {
     let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let absent = input.index_of(EVENT_TIME).is_err();
     absent.then(|| Arc::new(Field::new(EVENT_TIME, utc, false)))
-}
-
-fn with_field(schema: &SchemaRef, field: Option<&FieldRef>) -> SchemaRef {
-    let fields = schema.fields().iter().chain(field).map(Arc::clone);
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 type Steps = Vec<Box<dyn Clean>>;

@@ -15,7 +15,7 @@ use crate::{
 use arrow::{
     array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray},
     compute::filter_record_batch,
-    datatypes::{FieldRef, SchemaRef},
+    datatypes::{FieldRef, Schema, SchemaRef},
 };
 use digest::Digest;
 use std::sync::Arc;
@@ -100,9 +100,9 @@ impl Fold {
         self.decode.slow_path_records() + self.rules.slow_path_records()
     }
 
-    /// The columns as decoded.
+    /// The columns that the first cleaning step sees.
     pub(super) fn input(&self) -> SchemaRef {
-        self.decode.schema()
+        with_field(&self.decode.schema(), self.event_time.as_ref())
     }
 
     /// The cleaning steps, in order.
@@ -196,6 +196,11 @@ impl Fold {
             self.windows.forget(slot);
         }
     }
+}
+
+fn with_field(schema: &SchemaRef, field: Option<&FieldRef>) -> SchemaRef {
+    let fields = schema.fields().iter().chain(field).map(Arc::clone);
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Puts the records that left in offset order, each with the policy that holds for it.

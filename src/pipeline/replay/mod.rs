@@ -84,7 +84,7 @@ impl<'d> Replay<'d> {
             form,
             batch_records,
             lanes: BTreeMap::new(),
-            emitter: definition.emitter(),
+            emitter: definition.emitter(None),
             outbox: Outbox::default(),
             totals: Totals::default(),
         }

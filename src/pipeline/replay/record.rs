@@ -39,7 +39,8 @@ impl Record {
                 "key" => record.key = text_or_json(json),
                 "value" => record.value = (json != b"null").then(|| json.to_vec()),
                 "raw" => {
-                    record.value = read::<Option<String>>(&name, json)?.map(String::into_bytes)
+                    let text: Option<String> = read(&name, json)?;
+                    record.value = text.map(String::into_bytes);
                 }
                 "timestamp" => record.timestamp_ms = read(&name, json)?,
                 "headers" => record.headers = read(&name, json)?,

@@ -41,7 +41,8 @@ fn topics(spec: &Spec, problems: &mut Vec<Problem>) {
     for (i, topic) in topics.iter().enumerate() {
         topic_name(topic, at, problems);
         if topics[..i].contains(topic) {
-            problems.push(Problem::new(at, format!("topic `{topic}` stands twice")));
+            let problem = Problem::new(at, format!("topic `{topic}` stands twice"));
+            problems.push(problem.expected("each topic once"));
         }
     }
     let output_at = spec.at(&["output", "topic"]);
@@ -106,7 +107,8 @@ fn columns(spec: &Spec, problems: &mut Vec<Problem>) {
 fn twice(names: &[String], at: Position, problems: &mut Vec<Problem>) {
     for (i, name) in names.iter().enumerate() {
         if names[..i].contains(name) {
-            problems.push(Problem::new(at, format!("`{name}` stands twice")));
+            let problem = Problem::new(at, format!("`{name}` stands twice"));
+            problems.push(problem.expected("each name once"));
         }
     }
 }
@@ -146,11 +148,15 @@ fn not_yet(spec: &Spec, problems: &mut Vec<Problem>) {
         problems.push(Problem::new(spec.at(path), what).expected(instead));
     };
     if spec.delivery == Delivery::ExactlyOnce {
+        // Where the key stands, its path opens the message.
+        let said = if spec.root().get("delivery").is_some() { "" } else { "delivery: " };
         refuse(
             &["delivery"],
-            "delivery: exactly_once needs snapshots and transactions, which this version does not \
-             have; state is rebuilt by replaying silently from origin; write delivery: \
-             at_least_once",
+            &format!(
+                "{said}exactly_once needs snapshots and transactions, which this version does not \
+                 have; state is rebuilt by replaying silently from origin; write delivery: \
+                 at_least_once"
+            ),
             "`delivery: at_least_once`",
         );
     }

@@ -1,10 +1,10 @@
 //! The sections behind the features: output, dead letters, limits, delivery.
 
-use crate::registry::ByteSize;
+use crate::{encode::DEAD_LETTER_PREFIX, registry::ByteSize};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
-    de::{self, Visitor},
+    de::{self, Visitor, value::SeqAccessDeserializer},
 };
 use std::{borrow::Cow, fmt};
 
@@ -91,14 +91,58 @@ impl JsonSchema for NullsSpec {
 }
 
 /// Which headers of the input record go with its vector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum HeadersSpec {
     /// None but `traceparent`.
     #[default]
     None,
     /// All, byte-identical and in order.
     Passthrough,
+    /// Those of these names, and `traceparent`.
+    Named(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for HeadersSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Headers;
+
+        impl<'de> Visitor<'de> for Headers {
+            type Value = HeadersSpec;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`none`, `passthrough` or a list of names")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<HeadersSpec, E> {
+                match text {
+                    "none" => Ok(HeadersSpec::None),
+                    "passthrough" => Ok(HeadersSpec::Passthrough),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, items: A) -> Result<HeadersSpec, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(items)).map(HeadersSpec::Named)
+            }
+        }
+        deserializer.deserialize_any(Headers)
+    }
+}
+
+impl JsonSchema for HeadersSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Headers".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Which headers of the input record go with its vector.",
+            "anyOf": [
+                { "enum": ["none", "passthrough"] },
+                { "type": "array", "items": { "type": "string" } }
+            ]
+        })
+    }
 }
 
 /// Where rejected records go.
@@ -107,13 +151,14 @@ pub enum HeadersSpec {
 pub struct DeadLetter {
     /// Topic of the rejected records.
     pub topic: String,
-    /// Prefix of the context headers; Kafka Connect's by default.
+    /// What the names of the context headers begin with; Kafka Connect's `__connect.errors.` by
+    /// default.
     #[serde(default = "connect_prefix")]
     pub prefix: String,
 }
 
 fn connect_prefix() -> String {
-    "__connect.errors".to_owned()
+    DEAD_LETTER_PREFIX.to_owned()
 }
 
 /// Limits that decide outcomes.

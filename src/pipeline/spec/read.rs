@@ -22,6 +22,8 @@ pub(super) fn section<T: DeserializeOwned>(node: &Node, problems: &mut Vec<Probl
             }
             return None;
         };
+        // Nor is the one that an unknown key was meant to be.
+        broken.extend(problem.nearest.clone());
         problems.push(problem);
         if let Value::Map(entries) = &mut rest.value {
             broken.push(entries.remove(index).0);
@@ -38,8 +40,17 @@ fn culprit(map: &Node, problem: &Problem) -> Option<usize> {
     map.as_map()?.iter().rposition(|(_, key_at, _)| *key_at <= at)
 }
 
-/// Puts the dotted path of the place before the text of a problem: `source.lateness: ...`.
+/// Puts the dotted path of the place before the text of a problem, `source.lateness: ...`, and
+/// says in the words of the file what serde says in those of Rust.
 pub(super) fn with_path(root: &Node, mut problem: Problem) -> Problem {
+    let plain = match problem.expected.as_deref() {
+        Some("a sequence") => Some("a list"),
+        Some("a string") => Some("text"),
+        Some("f64") => Some("a number"),
+        Some("u64" | "i64") => Some("an integer"),
+        _ => None,
+    };
+    problem.expected = plain.map(str::to_owned).or(problem.expected);
     let path = problem.at.map(|at| path(root, at)).unwrap_or_default();
     if problem.file.is_none() && !path.is_empty() {
         problem.what = format!("{path}: {}", problem.what);
@@ -112,15 +123,15 @@ mod tests {
         assert_eq!(
             problems("a: one\nb:\n  x: two\nd: 3\nc: 4"),
             [
-                "1:4: a: wrong type: string \"one\"; expected i64",
-                "3:6: b.x: wrong type: string \"two\"; expected i64",
+                "1:4: a: wrong type: string \"one\"; expected an integer",
+                "3:6: b.x: wrong type: string \"two\"; expected an integer",
                 "4:1: unknown key `d`; expected one of `a`, `b`, `c`",
                 "5:4: c: wrong type: integer `4`; expected a boolean",
             ]
         );
         assert_eq!(
             problems("a: one\nb: {}"),
-            ["1:4: a: wrong type: string \"one\"; expected i64", "2:4: b: missing key `x`"]
+            ["1:4: a: wrong type: string \"one\"; expected an integer", "2:4: b: missing key `x`"]
         );
         assert_eq!(problems("c: true"), ["1:1: missing key `a`"]);
     }

@@ -131,3 +131,62 @@ fn outcomes() -> Schema {
     outcomes.insert("properties".to_owned(), properties.to_value());
     outcomes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Node;
+
+    const FILE: &str = r"
+pipeline: card-risk
+source:
+  topics: [card.transactions]
+  format: json
+  schema: card.json
+  key: [card_id]
+  event_time: { column: ts, unit: ms }
+  lateness: 1m
+  max_ahead: off
+  start: earliest
+clean:
+  - drop_duplicates: { by: [tx_id], within: 10m }
+  - outlier: { column: amount, method: zscore, over: 24h, threshold: 4, min_count: 20, action: flag }
+windows:
+  - { over: 1h, of: amount, compute: [count, { std: { ddof: 0 } }] }
+features:
+  - amount
+  - ratio: amount / 2
+  - one_hot: { column: category, values: [a], unknown: zeros }
+output: { topic: card.features, format: json, nulls: nan, headers: passthrough }
+dead_letter: { topic: card.dlq }
+outcomes: { late: keep }
+limits: { record_bytes: 1MB }
+delivery: at_least_once
+";
+
+    fn accepts(text: &str) -> bool {
+        let schema = serde_json::from_str(&serde_json::to_string(&json_schema()).unwrap()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let file = Node::parse(text).unwrap().canonical();
+        validator.is_valid(&serde_json::from_str(&file).unwrap())
+    }
+
+    #[test]
+    fn the_schema_accepts_what_check_accepts_and_completes_components() {
+        assert!(accepts(FILE));
+        for (from, to) in [
+            ("lateness", "latenes"),
+            ("start: earliest", "start: first"),
+            ("within: 10m", "wihtin: 10m"),
+            ("outlier:", "outliers:"),
+            ("over: 1h, of", "over: 1h, fo"),
+            ("ddof: 0", "dof: 0"),
+            ("values: [a]", "value: [a]"),
+            ("late: keep", "invalid: keep"),
+            ("nulls: nan", "nulls: zero"),
+        ] {
+            assert!(FILE.contains(from), "{from}");
+            assert!(!accepts(&FILE.replace(from, to)), "{to}");
+        }
+    }
+}

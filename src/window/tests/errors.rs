@@ -43,7 +43,7 @@ fn a_wrong_window_is_told_where_what_and_what_instead() {
         ("- { over: 1h, where: 3, compute: [count] }", "1:22: wrong type: integer `3`"),
         (
             "- { over: 1h, where: x, compute: [count] }",
-            "`where` gives Float64; expected a condition",
+            "1:22: the expression is of type Float64; expected a condition",
         ),
         ("- { over: 1h, compute: { count: flag } }", "`flag` is a column already"),
         (

@@ -200,3 +200,34 @@ fn forgetting_gives_all_memory_back_but_spare_leaves() {
     let again = run(&mut windows, &records[..1], 1_000, &[]);
     assert_eq!(count(&again[0], "x_count_9us", 0), 1);
 }
+
+#[test]
+fn a_row_that_a_condition_fails_on_is_rejected_and_enters_no_window() {
+    let condition = "cast(text as bigint) > 1";
+    let mut windows = build(&format!(
+        "- {{ over: 1s, of: x, compute: [sum] }}\n\
+         - {{ over: 1s, where: \"{condition}\", compute: [count] }}"
+    ));
+    let texts = [Some("1"), Some("7"), Some("no number"), None, Some("9")];
+    let records: Vec<Record> =
+        texts.into_iter().map(|text| Record { text, ..Record::new(0, 5, 1.0) }).collect();
+    let mut rejected = Rejections::default();
+    let out = windows.advance(rows(&records, 0, &mut 0, 0), &mut rejected);
+    let [failed] = &rejected.0[..] else { panic!("{rejected:?}") };
+    assert_eq!((failed.record, failed.reason), (2, Reason::Expression));
+    assert!(failed.detail.contains(condition) && !failed.detail.contains("no number"));
+    assert_eq!(out.records, [0, 1, 3, 4]);
+    let counts: Vec<_> = (0..4).map(|row| count(&out.columns, "count_1s", row)).collect();
+    assert_eq!(counts, [0, 1, 1, 2]);
+    assert_eq!(float(&out.columns, "x_sum_1s", 3), Some(4.0));
+}
+
+#[test]
+fn what_no_later_record_can_see_is_dropped() {
+    for over in ["20 rows", "20us"] {
+        let mut windows = build(&format!("[{{ over: {over}, of: x, compute: [mean] }}]"));
+        let records: Vec<_> = (0..3_000).map(|i| Record::new(0, i, 1.0)).collect();
+        run(&mut windows, &records, 10, &[]);
+        assert!(windows.state_bytes() < 2_000, "{over}: {}", windows.state_bytes());
+    }
+}

@@ -65,7 +65,7 @@ fn two_pass(values: &[f64]) -> (f64, f64, f64) {
 
 /// Equal up to rounding on the scale of the values; NaN and infinities as they are.
 fn near(got: f64, expected: f64, scale: f64) -> bool {
-    got == expected
+    got.to_bits() == expected.to_bits()
         || got.is_nan() && expected.is_nan()
         || (got - expected).abs() <= 1e-12 * scale
         // Sums of squares beyond 1e308: both have left the numbers.
@@ -77,7 +77,12 @@ fn check(out: &RecordBatch, records: &[Record], i: usize, window: Window) {
     let members = members(records, i, window);
     let values: Vec<f64> = members.iter().filter_map(|j| records[*j].value).collect();
     let context = || format!("{} at {i}: {values:?} of {records:?}", window.name);
-    assert_eq!(count(out, &column("count"), i), values.len() as i64, "{}", context());
+    assert_eq!(
+        count(out, &column("count"), i),
+        i64::try_from(values.len()).unwrap(),
+        "{}",
+        context()
+    );
     let earlier = members.iter().rev().find(|j| **j != i).map(|j| records[*j].time);
     let since = earlier.map(|time| (records[i].time - time) as f64 / 1e6);
     assert_eq!(float(out, &column("time_since_last"), i), since, "{}", context());
@@ -109,21 +114,22 @@ const CLOSED: [(&str, bool, bool); 4] =
 
 /// Windows of all ends over the same column, long and short, filtered or not.
 fn windows(overs: &[(&'static str, Over)], filtered: bool) -> (Windows, Vec<Window>) {
-    let mut yaml = String::new();
+    let mut specs = Vec::new();
     let mut all = Vec::new();
     for (text, over) in overs {
         for (closed, left, right) in CLOSED {
             let name: &'static str = format!("{closed}_{}", text.replace(' ', "_")).leak();
             let condition = if filtered { "where: flag, " } else { "" };
-            yaml += &format!("- {{ over: {text}, of: x, closed: {closed}, {condition}compute: {{ ");
-            for aggregate in AGGREGATE_NAMES {
-                yaml += &format!("{aggregate}: {name}_{aggregate}, ");
-            }
-            yaml += "} }\n";
+            let computed =
+                AGGREGATE_NAMES.map(|aggregate| format!("{aggregate}: {name}_{aggregate}"));
+            let computed = computed.join(", ");
+            specs.push(format!(
+                "- {{ over: {text}, of: x, closed: {closed}, {condition}compute: {{ {computed} }} }}"
+            ));
             all.push(Window { name, over: *over, left, right, filtered });
         }
     }
-    (build(&yaml), all)
+    (build(&specs.join("\n")), all)
 }
 
 const AGGREGATE_NAMES: [&str; 9] =
@@ -161,6 +167,34 @@ proptest! {
         let out = run(&mut engine, &records, 25, &[]).remove(0);
         for window in all {
             (0..records.len()).for_each(|i| check(&out, &records, i, window));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn texts_equal_their_definition(records in streams(350, 25)) {
+        let mut engine = build("[{ over: 60us, of: text, compute: [count, first, last] }]");
+        let out = run(&mut engine, &records, 25, &[]).remove(0);
+        let text = |name: &str, i: usize| {
+            let column = out.column_by_name(name).unwrap().as_string::<i32>();
+            column.is_valid(i).then(|| column.value(i).to_owned())
+        };
+        // The same window over records whose value is null where the text is.
+        let marked: Vec<Record> = records
+            .iter()
+            .map(|r| Record { value: r.text.map(|_| 0.0), ..r.clone() })
+            .collect();
+        let window =
+            Window { name: "", over: Over::Time(60), left: false, right: true, filtered: false };
+        for i in 0..records.len() {
+            let members = members(&marked, i, window);
+            let at = |j: Option<&usize>| j.and_then(|j| records[*j].text).map(str::to_owned);
+            assert_eq!(usize::try_from(count(&out, "text_count_60us", i)).unwrap(), members.len());
+            assert_eq!(text("text_first_60us", i), at(members.first()));
+            assert_eq!(text("text_last_60us", i), at(members.last()));
         }
     }
 }

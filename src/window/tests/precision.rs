@@ -50,7 +50,7 @@ fn mean_and_std_stay_exact_over_a_million_updates() {
 fn nothing_is_left_of_what_has_passed_through() {
     let mut windows = build("[{ over: 500us, of: x, compute: [sum, mean, std, min, max] }]");
     let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 1e17];
-    let value = |i: i64| if i % 1_000 < 300 { odd[(i % 6) as usize] } else { 0.1 };
+    let value = |i: i64| if i % 1_000 < 300 { odd[usize::try_from(i % 6).unwrap()] } else { 0.1 };
     let records: Vec<_> = (0..5_000).map(|i| Record::new(0, i, value(i))).collect();
     let out = run(&mut windows, &records, 7, &[]).remove(0);
     let mut clean = 0;

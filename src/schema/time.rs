@@ -1,10 +1,10 @@
-//! RFC 3339 dates and times, judged as the complete validator judges the formats.
+//! The formats `date` and `date-time`: RFC 3339, read the same wherever they are judged.
 
 /// Microseconds of a day.
 const DAY_US: i64 = 86_400_000_000;
 
 /// Days since the epoch of a full date: `2024-02-29`.
-pub(super) fn date(text: &[u8]) -> Option<i32> {
+pub fn date(text: &[u8]) -> Option<i32> {
     if text.len() != 10 || text[4] != b'-' || text[7] != b'-' {
         return None;
     }
@@ -24,7 +24,7 @@ pub(super) fn date(text: &[u8]) -> Option<i32> {
 
 /// Microseconds since the epoch of a date and time with its offset: `2024-02-29T23:59:60.5Z`.
 /// Digits beyond the sixth are cut off; a leap second is the first second of the next day.
-pub(super) fn date_time(text: &[u8]) -> Option<i64> {
+pub fn date_time(text: &[u8]) -> Option<i64> {
     if !matches!(text.get(10), Some(b'T' | b't')) {
         return None;
     }
@@ -99,7 +99,7 @@ mod tests {
         while day.format("%Y").to_string().len() == 4 {
             let expected = day.signed_duration_since(epoch).num_days();
             assert_eq!(date(day.to_string().as_bytes()).map(i64::from), Some(expected), "{day}");
-            day += chrono::Days::new(97);
+            day += chrono::TimeDelta::days(97);
         }
         for wrong in
             ["2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01", "2024-01-00", "2024-1-01"]

@@ -1,0 +1,152 @@
+//! A column by its type, looked up once per batch, and its values as JSON or plain text.
+
+use super::time::{write_date, write_timestamp};
+use arrow::{
+    array::{Array, ArrayRef, AsArray, StringArray},
+    buffer::{BooleanBuffer, NullBuffer},
+    datatypes::{
+        DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+        TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+        TimestampSecondType,
+    },
+};
+use serde::Serialize;
+
+/// A column of a batch.
+pub(super) struct Column<'a> {
+    nulls: Option<&'a NullBuffer>,
+    values: Values<'a>,
+}
+
+enum Values<'a> {
+    Boolean(&'a BooleanBuffer),
+    Int32(&'a [i32]),
+    Int64(&'a [i64]),
+    Float64(&'a [f64]),
+    Utf8(&'a StringArray),
+    Date32(&'a [i32]),
+    Timestamp(&'a [i64], TimeUnit),
+    /// Where each row's items begin in the column of all items; one more than rows.
+    List(&'a [i32], Box<Column<'a>>),
+}
+
+/// True if [`Column`] reads the type.
+pub(super) fn can_write(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Boolean
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::Float64
+        | DataType::Utf8
+        | DataType::Date32
+        | DataType::Timestamp(..) => true,
+        DataType::List(item) => can_write(item.data_type()),
+        _ => false,
+    }
+}
+
+impl<'a> Column<'a> {
+    /// The column, whose type [`can_write`].
+    pub(super) fn new(array: &'a ArrayRef) -> Self {
+        let values = match array.data_type() {
+            DataType::Boolean => Values::Boolean(array.as_boolean().values()),
+            DataType::Int32 => Values::Int32(array.as_primitive::<Int32Type>().values()),
+            DataType::Int64 => Values::Int64(array.as_primitive::<Int64Type>().values()),
+            DataType::Float64 => Values::Float64(array.as_primitive::<Float64Type>().values()),
+            DataType::Utf8 => Values::Utf8(array.as_string()),
+            DataType::Date32 => Values::Date32(array.as_primitive::<Date32Type>().values()),
+            DataType::Timestamp(unit, _) => Values::Timestamp(
+                match unit {
+                    TimeUnit::Second => array.as_primitive::<TimestampSecondType>().values(),
+                    TimeUnit::Millisecond => {
+                        array.as_primitive::<TimestampMillisecondType>().values()
+                    }
+                    TimeUnit::Microsecond => {
+                        array.as_primitive::<TimestampMicrosecondType>().values()
+                    }
+                    TimeUnit::Nanosecond => {
+                        array.as_primitive::<TimestampNanosecondType>().values()
+                    }
+                },
+                *unit,
+            ),
+            DataType::List(_) => {
+                let list = array.as_list::<i32>();
+                Values::List(list.value_offsets(), Box::new(Self::new(list.values())))
+            }
+            other => unreachable!("type {other} is refused when the encoder is built"),
+        };
+        Self { nulls: array.nulls(), values }
+    }
+
+    /// Appends the value as JSON: null for null, NaN and infinity; times as RFC 3339 strings.
+    pub(super) fn write_json(&self, row: usize, out: &mut Vec<u8>) {
+        if self.is_null(row) {
+            out.extend_from_slice(b"null");
+            return;
+        }
+        match &self.values {
+            Values::Boolean(values) => write(&values.value(row), out),
+            Values::Int32(values) => write(&values[row], out),
+            Values::Int64(values) => write(&values[row], out),
+            // serde_json writes the shortest text that reads back as the same bits, and null for
+            // what JSON has no word for.
+            Values::Float64(values) => write(&values[row], out),
+            Values::Utf8(values) => write(values.value(row), out),
+            Values::Date32(_) | Values::Timestamp(..) => {
+                out.push(b'"');
+                self.write_text(row, out);
+                out.push(b'"');
+            }
+            Values::List(offsets, items) => {
+                out.push(b'[');
+                let (first, end) = bounds(offsets, row);
+                for item in first..end {
+                    if item > first {
+                        out.push(b',');
+                    }
+                    items.write_json(item, out);
+                }
+                out.push(b']');
+            }
+        }
+    }
+
+    /// Appends the value as plain text: a string without quotes, anything else as in JSON.
+    pub(super) fn write_text(&self, row: usize, out: &mut Vec<u8>) {
+        match &self.values {
+            _ if self.is_null(row) => {}
+            Values::Utf8(values) => out.extend_from_slice(values.value(row).as_bytes()),
+            Values::Date32(values) => write_date(values[row].into(), out),
+            Values::Timestamp(values, unit) => write_timestamp(values[row], *unit, out),
+            _ => self.write_json(row, out),
+        }
+    }
+
+    /// Bytes the value takes in an Arrow buffer, at most: value, validity, offset.
+    pub(super) fn arrow_bytes(&self, row: usize) -> usize {
+        1 + match &self.values {
+            Values::Boolean(_) => 1,
+            Values::Int32(_) | Values::Date32(_) => 4,
+            Values::Int64(_) | Values::Float64(_) | Values::Timestamp(..) => 8,
+            Values::Utf8(values) => 4 + values.value(row).len(),
+            Values::List(offsets, items) => {
+                let (first, end) = bounds(offsets, row);
+                4 + (first..end).map(|item| items.arrow_bytes(item)).sum::<usize>()
+            }
+        }
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    }
+}
+
+fn bounds(offsets: &[i32], row: usize) -> (usize, usize) {
+    let offset = |row: usize| usize::try_from(offsets[row]).expect("offsets are not negative");
+    (offset(row), offset(row + 1))
+}
+
+fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("scalars are JSON and memory takes them");
+}

@@ -1,0 +1,119 @@
+//! The binary: exit codes, and what goes to which stream.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+fn millstream(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(args).stdin(Stdio::null());
+    command.output().expect("the binary was built with the tests")
+}
+
+/// Exit code, standard output, standard error.
+fn run(args: &[&str]) -> (i32, String, String) {
+    let output = millstream(args);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const CARD: &str = "tests/golden/pipelines/card/pipeline.yaml";
+
+#[test]
+fn check_prints_the_plan_or_every_problem() {
+    let (code, plan, _) = run(&["check", CARD]);
+    assert_eq!(code, 0);
+    for part in ["amount_mean_5m", "bytes a key", "order-sensitive", "tx_id", "drop    tombstone"] {
+        assert!(plan.contains(part), "{part} in {plan}");
+    }
+    let (code, out, problems) =
+        run(&["check", "tests/golden/broken/several_mistakes/pipeline.yaml"]);
+    assert_eq!((code, out.as_str()), (78, ""));
+    assert!(problems.contains("pipeline.yaml:8:13: source.lateness"), "{problems}");
+    assert!(problems.trim_end().ends_with("4 problems"), "{problems}");
+    let (code, _, problems) = run(&["check", "no.yaml"]);
+    assert_eq!(code, 78);
+    assert!(problems.starts_with("no.yaml: cannot read the file"), "{problems}");
+}
+
+#[test]
+fn a_wrong_call_is_not_a_wrong_file() {
+    assert_eq!(run(&["chekc", CARD]).0, 64);
+    assert_eq!(run(&["check"]).0, 64);
+    assert_eq!(run(&["--help"]).0, 0);
+    assert_eq!(
+        run(&["version"]).1,
+        format!("millstream {} (fold version 1)\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn replay_writes_vectors_and_the_law_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let rejected = folder.path().join("rejected.jsonl");
+    let input = "tests/golden/pipelines/card/input.jsonl";
+    let rejected_path = rejected.to_str().unwrap();
+    let (code, vectors, law) =
+        run(&["replay", CARD, "--input", input, "--envelope", "--rejected", rejected_path]);
+    assert_eq!(code, 0, "{law}");
+    assert!(law.starts_with("consumed 160 = published "), "{law}");
+    let published = format!("published {} ", vectors.lines().count());
+    assert!(law.contains(&published), "{law}");
+    let lines = fs::read_to_string(&rejected).unwrap();
+    assert!(law.contains(&format!("rejected {} ", lines.lines().count())), "{law}");
+    // What was rejected can be sent through again, with its headers.
+    let again = run(&["replay", CARD, "--input", rejected_path, "--envelope"]);
+    assert_eq!(again.0, 0, "{}", again.2);
+}
+
+#[test]
+fn a_line_that_is_no_record_is_told_with_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input.jsonl");
+    fs::write(&input, "{\"value\":1}\n\n{\"valeu\":1}\n").unwrap();
+    let (code, _, error) = run(&["replay", CARD, "--input", input.to_str().unwrap(), "--envelope"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("line 3: unknown member `valeu`"), "{error}");
+}
+
+#[test]
+fn test_shows_what_differs_and_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/pipelines/forget/pipeline.yaml");
+    let write = |sum: f64| {
+        let file = folder.path().join("forget.test.yaml");
+        let cases = format!(
+            "pipeline: {}\ncases:\n- name: a tombstone forgets\n  records:\n  \
+             - {{ value: {{ id: a, x: 1.5 }}, key: a, timestamp: 1000 }}\n  \
+             - {{ value: ~, key: a, timestamp: 2000 }}\n  \
+             - {{ value: {{ id: a, x: 2 }}, key: a, timestamp: 3000 }}\n  \
+             - {{ raw: '{{', key: a, timestamp: 3000 }}\n  expect:\n  \
+             - vector: {{ x_sum_1m: 1.5 }}\n  - dropped: tombstone\n  \
+             - vector: {{ x_sum_1m: {sum:?} }}\n  - rejected: undecodable\n",
+            pipeline.display()
+        );
+        fs::write(&file, cases).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let (code, out, error) = run(&["test", &write(2.0)]);
+    assert_eq!(code, 0, "{out}{error}");
+    assert!(out.ends_with("1 passed, 0 failed\n"), "{out}");
+    let (code, out, _) = run(&["test", &write(3.5)]);
+    assert_eq!(code, 1);
+    assert!(out.contains("-    x_sum_1m: 3.5\n+    x_sum_1m: 2.0"), "{out}");
+}
+
+#[test]
+fn the_tables_and_schemas_are_printed() {
+    let (code, tables, _) = run(&["components"]);
+    assert_eq!(code, 0);
+    for name in ["drop_duplicates", "time_since_last", "one_hot", "arrow_ipc"] {
+        assert!(tables.contains(name), "{name}");
+    }
+    assert!(run(&["components", "--schema"]).1.contains("\"drop_duplicates\""));
+    assert!(run(&["schema", CARD]).1.contains("\"amount_mean_5m\""));
+    assert!(run(&["schema", "--arrow", CARD]).1.contains("amount_mean_5m: Float64"));
+}
