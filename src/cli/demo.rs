@@ -1,6 +1,6 @@
 //! `millstream demo`: a pipeline on real data, with a broker inside the process.
 
-use super::{Exit, run::SettingsArgs, terminal};
+use super::{Exit, settings::SettingsArgs, terminal};
 use crate::{
     pipeline::{
         Definition,

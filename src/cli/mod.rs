@@ -7,9 +7,11 @@ mod check;
 mod components;
 mod demo;
 mod exit;
+mod health;
 mod replay;
 mod run;
 mod schema;
+mod settings;
 mod terminal;
 mod test;
 mod version;
@@ -41,6 +43,8 @@ enum Verb {
     Components(components::Args),
     /// Prints the schema of a pipeline's vectors.
     Schema(schema::Args),
+    /// Asks a running process whether it is ready; for container checks.
+    Health(health::Args),
     /// Prints the version.
     Version,
 }
@@ -71,6 +75,7 @@ fn run(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Replay(args) => replay::run(&args),
         Verb::Components(args) => components::run(&args),
         Verb::Schema(args) => schema::run(&args),
+        Verb::Health(args) => health::run(&args),
         Verb::Version => version::run(),
     }
 }

@@ -1,12 +1,12 @@
 //! `millstream run`: the daemon.
 
-use super::{Exit, terminal};
+use super::{Exit, settings::SettingsArgs, terminal};
 use crate::{
     pipeline::{
         spec::{Delivery, Overrides},
         supervisor::{self, RunOptions},
     },
-    settings::{self, LogFormat, Settings},
+    settings::Settings,
     telemetry,
 };
 use anyhow::Context as _;
@@ -28,25 +28,6 @@ pub(super) struct Args {
     /// End once everything in the input topics is folded and committed. For one process alone.
     #[arg(long)]
     until_end: bool,
-}
-
-/// Where settings come from.
-#[derive(Debug, clap::Args)]
-pub(super) struct SettingsArgs {
-    /// Settings file [default: config/millstream.yaml where it exists].
-    #[arg(long = "settings", value_name = "FILE")]
-    file: Option<PathBuf>,
-    /// One setting, such as `kafka.bootstrap_servers=broker:9092`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
-}
-
-impl SettingsArgs {
-    /// The settings, or a printed problem.
-    pub(super) fn load(&self) -> Result<Settings, Exit> {
-        Settings::load(self.file.as_deref(), settings::environment(), &self.sets)
-            .map_err(|problem| terminal::refuse(&[problem]))
-    }
 }
 
 fn delivery(text: &str) -> Result<Delivery, String> {
@@ -82,10 +63,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 
 /// Starts the log as the settings say: text for a person at a terminal, JSON otherwise.
 pub(super) fn start_logs(settings: &Settings) -> anyhow::Result<()> {
-    let json = match settings.log.format {
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
-        LogFormat::Json => true,
-        LogFormat::Text => false,
-    };
+    let json = settings.log.format.is_json(std::io::stderr().is_terminal());
     telemetry::start_logs(&settings.log.level, json).context("the setting `log.level`")
 }

@@ -89,7 +89,7 @@ impl Partition {
             origin: start.from,
             state_hash: state_hash(definition),
             fold: definition.fold(Some(input_partitions)),
-            emitter: definition.emitter(),
+            emitter: definition.emitter(Some(output_partitions)),
             batch: RawBatch::new(Arc::from(id.topic.as_str()), id.partition),
             id,
         }

@@ -117,7 +117,8 @@ impl Daemon {
     pub fn get(&self, path: &str) -> Option<(String, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -129,7 +130,8 @@ impl Daemon {
         let Some((_, body)) = self.get("/metrics") else { return 0.0 };
         body.lines()
             .filter(|l| {
-                l.strip_prefix(name).is_some_and(|r| r.starts_with([' ', '{'])) && l.contains(labels)
+                l.strip_prefix(name).is_some_and(|r| r.starts_with([' ', '{']))
+                    && l.contains(labels)
             })
             .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()

@@ -63,12 +63,17 @@ fn poisons(now_ms: i64) -> Vec<Poison> {
     let with = |name, more: &str| {
         poison(name, format!(r#"{{"id":"k","ts":{now_ms},{more}}}"#), Rejected("undecodable"))
     };
-    let deep = format!(r#"{{"id":"k","ts":{now_ms},"y":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+    let deep =
+        format!(r#"{{"id":"k","ts":{now_ms},"y":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
     let text = |bytes: usize| {
         format!(r#"{{"id":"k","ts":{now_ms},"x":1,"text":"{}"}}"#, "a".repeat(bytes))
     };
     let mut set = vec![
-        poison("invalid UTF-8", b"{\"id\":\"\xff\xfe\",\"ts\":1}".to_vec(), Rejected("undecodable")),
+        poison(
+            "invalid UTF-8",
+            b"{\"id\":\"\xff\xfe\",\"ts\":1}".to_vec(),
+            Rejected("undecodable"),
+        ),
         poison("truncated JSON", &good.as_bytes()[..good.len() - 3], Rejected("undecodable")),
         poison("depth 10,000", deep, Rejected("undecodable")),
         poison("20 MB", text(20_000_000), Rejected("oversize")),
@@ -93,8 +98,14 @@ fn poisons(now_ms: i64) -> Vec<Poison> {
         (b"h".to_vec(), None),
     ];
     let odd = vec![(b"caf\xe9\xff".to_vec(), Some(b"\x00\xff".to_vec()))];
-    set.push(Poison { headers: twice.clone(), ..poison("duplicate headers", good.clone(), Published) });
-    set.push(Poison { headers: odd.clone(), ..poison("header name not UTF-8", good.clone(), Published) });
+    set.push(Poison {
+        headers: twice.clone(),
+        ..poison("duplicate headers", good.clone(), Published)
+    });
+    set.push(Poison {
+        headers: odd.clone(),
+        ..poison("header name not UTF-8", good.clone(), Published)
+    });
     let headers = [twice, odd].concat();
     set.push(Poison { headers, ..poison("odd headers, rejected", "{", Rejected("undecodable")) });
     set
