@@ -32,7 +32,8 @@ fetch() {
     local partial
     partial=$(mktemp -d "$cache/partial.XXXXXX")
     mvn --quiet --batch-mode --file "$here/pom.xml" \
-        dependency:copy-dependencies -DoutputDirectory="$partial" >&2
+        org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+        -DoutputDirectory="$partial" >&2
     # Complete or absent: a second fetch at the same time finds the first one's directory.
     mv -T "$partial" "$jars" 2>/dev/null || rm -rf "$partial"
     [[ -d $jars ]]
