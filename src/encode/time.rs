@@ -109,6 +109,17 @@ mod tests {
         assert!(of(i64::MIN, TimeUnit::Second).starts_with('-'));
     }
 
+    #[test]
+    fn centuries_have_their_leap_days() {
+        for year in (-1200..3200).step_by(100) {
+            let march = NaiveDate::from_ymd_opt(year, 3, 1).unwrap();
+            for date in march.pred_opt().unwrap().iter_days().take(3) {
+                let days = i64::from(date.to_epoch_days());
+                assert_eq!(text(|out| write_date(days, out)), date.to_string());
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn dates_and_times_are_those_of_chrono(

@@ -283,6 +283,7 @@ fn schemas_say_what_a_reader_gets() {
     for text in &texts[..2] {
         Node::parse(text).unwrap();
     }
-    insta::assert_snapshot!(texts.join("\n"));
+    let texts = texts.join("\n");
+    insta::assert_snapshot!(texts);
     assert_eq!(json_schema("arrow_ipc", &schema()), None);
 }
