@@ -42,7 +42,7 @@ fn main() {
         .create()
         .expect("a producer");
     let copied = copy(&consumer, &producer, input, output);
-    producer.flush(Duration::from_secs(60)).expect("all delivered");
+    producer.flush(Duration::from_mins(1)).expect("all delivered");
     println!("{copied}");
 }
 

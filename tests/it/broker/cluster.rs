@@ -12,33 +12,33 @@ use std::{
 };
 
 /// `HOST:PORT` of the broker.
-pub fn bootstrap() -> String {
+pub(super) fn bootstrap() -> String {
     variable("KAFKA_BOOTSTRAP")
 }
 
 /// A variable that `tests/kafka/broker.sh` sets.
-pub fn variable(name: &str) -> String {
+pub(super) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run the tests with `make test` or `tests/kafka/broker.sh run -- cargo test`")
     })
 }
 
 /// A client configuration for the broker.
-pub fn client() -> ClientConfig {
+pub(super) fn client() -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap());
     config
 }
 
 /// A name that no other test and no other run uses.
-pub fn unique(name: &str) -> String {
+pub(super) fn unique(name: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("{name}-{}-{count}", std::process::id())
 }
 
 /// Creates a topic.
-pub fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+pub(super) fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = client().create().unwrap();
     let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     for (name, value) in settings {
@@ -53,7 +53,7 @@ pub fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
 }
 
 /// A producer that keeps the order of what it is given.
-pub fn producer() -> BaseProducer {
+pub(super) fn producer() -> BaseProducer {
     client()
         .set("enable.idempotence", "true")
         .set("partitioner", "murmur2_random")
@@ -64,6 +64,6 @@ pub fn producer() -> BaseProducer {
 }
 
 /// Waits until everything handed to the producer is written.
-pub fn flush(producer: &BaseProducer) {
-    producer.flush(Duration::from_secs(60)).unwrap();
+pub(super) fn flush(producer: &BaseProducer) {
+    producer.flush(Duration::from_mins(1)).unwrap();
 }

@@ -12,18 +12,18 @@ use std::{
 };
 
 /// A pipeline file under a name and topics of its own, in a directory of its own.
-pub struct Pipeline {
-    pub directory: tempfile::TempDir,
-    pub file: PathBuf,
-    pub name: String,
-    pub input: String,
-    pub output: String,
-    pub dead_letter: String,
+pub(super) struct Pipeline {
+    pub(super) directory: tempfile::TempDir,
+    pub(super) file: PathBuf,
+    pub(super) name: String,
+    pub(super) input: String,
+    pub(super) output: String,
+    pub(super) dead_letter: String,
 }
 
 impl Pipeline {
     /// Copies `config/pipelines/{file}` with its schemas; `edit` may change the text.
-    pub fn copy(file: &str, partitions: i32, edit: impl FnOnce(String) -> String) -> Self {
+    pub(super) fn copy(file: &str, partitions: i32, edit: impl FnOnce(String) -> String) -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/pipelines");
         let directory = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(&source).unwrap() {
@@ -37,7 +37,7 @@ impl Pipeline {
     }
 
     /// Writes `text` with its pipeline and topic names made unique, and creates the topics.
-    pub fn write(directory: tempfile::TempDir, text: &str, partitions: i32) -> Self {
+    pub(super) fn write(directory: tempfile::TempDir, text: &str, partitions: i32) -> Self {
         let name = cluster::unique("it");
         let topic = |part: &str| format!("{name}.{part}");
         let mut lines = Vec::new();
@@ -74,21 +74,21 @@ fn rename(line: &str, topic: &str) -> String {
 }
 
 /// A running daemon. It is killed if the test ends before it does.
-pub struct Daemon {
+pub(super) struct Daemon {
     child: Child,
-    pub port: u16,
+    pub(super) port: u16,
     log: PathBuf,
 }
 
 impl Daemon {
     /// Starts `millstream run FILE` with the broker and a free port; `arguments` come last.
-    pub fn start(pipeline: &Pipeline, arguments: &[&str]) -> Self {
+    pub(super) fn start(pipeline: &Pipeline, arguments: &[&str]) -> Self {
         let servers = format!("kafka.bootstrap_servers={}", cluster::bootstrap());
         Self::start_with(pipeline, &[&["--set", &servers], arguments].concat(), &[])
     }
 
     /// Starts it with exactly these settings.
-    pub fn start_with(
+    pub(super) fn start_with(
         pipeline: &Pipeline,
         arguments: &[&str],
         environment: &[(&str, &str)],
@@ -109,12 +109,12 @@ impl Daemon {
     }
 
     /// What it wrote to standard error so far.
-    pub fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
     /// The answer to `GET path`: status line and body.
-    pub fn get(&self, path: &str) -> Option<(String, String)> {
+    pub(super) fn get(&self, path: &str) -> Option<(String, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -126,7 +126,7 @@ impl Daemon {
     }
 
     /// The sum of a metric over all its labels that contain `labels`; 0 if it is not there yet.
-    pub fn metric(&self, name: &str, labels: &str) -> f64 {
+    pub(super) fn metric(&self, name: &str, labels: &str) -> f64 {
         let Some((_, body)) = self.get("/metrics") else { return 0.0 };
         body.lines()
             .filter(|l| {
@@ -138,7 +138,7 @@ impl Daemon {
     }
 
     /// Waits until `done`; fails with the log when it takes too long or the daemon has ended.
-    pub fn wait_until(&mut self, what: &str, seconds: u64, done: impl Fn(&Self) -> bool) {
+    pub(super) fn wait_until(&mut self, what: &str, seconds: u64, done: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(seconds);
         while !done(self) {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -150,13 +150,13 @@ impl Daemon {
     }
 
     /// SIGTERM, then its exit status.
-    pub fn terminate(&mut self) -> ExitStatus {
+    pub(super) fn terminate(&mut self) -> ExitStatus {
         self.signal("-TERM");
         self.wait(60)
     }
 
     /// SIGKILL.
-    pub fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -167,7 +167,7 @@ impl Daemon {
     }
 
     /// Its exit status, once it ends by itself.
-    pub fn wait(&mut self, seconds: u64) -> ExitStatus {
+    pub(super) fn wait(&mut self, seconds: u64) -> ExitStatus {
         let deadline = Instant::now() + Duration::from_secs(seconds);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -182,8 +182,8 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            self.child.kill().ok();
-            self.child.wait().ok();
+            self.child.kill().expect("a child can be killed");
+            self.child.wait().expect("a killed child ends");
         }
     }
 }

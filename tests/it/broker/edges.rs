@@ -133,7 +133,7 @@ fn two_members_hand_partitions_over_without_gap_or_repeat() {
     assert!(second.read >= 250);
     second.commit();
     let partition = second.next.keys().next().unwrap().clone();
-    let answer = second.source.lookup(vec![partition.clone()]).recv().unwrap();
+    let answer = second.source.lookup(vec![partition]).recv().unwrap();
     let committed = answer[0].committed.clone().unwrap();
     assert_eq!((committed.offset, answer[0].low, answer[0].high), (750, 0, 750));
     assert_eq!(committed.metadata, b"at 750");

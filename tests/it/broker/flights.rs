@@ -78,7 +78,7 @@ fn produce(topic: &str) {
 }
 
 /// Sends one record, waiting while the producer's queue is full.
-pub fn send(producer: &BaseProducer, topic: &str, key: &str, value: &str) {
+pub(super) fn send(producer: &BaseProducer, topic: &str, key: &str, value: &str) {
     loop {
         match producer.send(BaseRecord::to(topic).key(key).payload(value)) {
             Ok(()) => return,

@@ -10,7 +10,7 @@ use millstream::source::{Generator as _, Record, cards::Cards};
 use std::{thread, time::Duration};
 
 /// Seeded card transactions into the pipeline's input.
-pub fn produce_cards(topic: &str, seed: u64, total: u64) {
+pub(super) fn produce_cards(topic: &str, seed: u64, total: u64) {
     produce(topic, Cards::new(seed, 200, total), u64::MAX);
 }
 

@@ -3,6 +3,18 @@
 //! `KAFKA_BOOTSTRAP` names the broker (`tests/kafka/broker.sh run -- ...` sets it). Without it the
 //! tests fail and say so: nothing is skipped.
 
+#![expect(clippy::string_slice, reason = "texts of our own, cut at ASCII")]
+#![expect(
+    clippy::print_stdout,
+    reason = "what the oracle and the client say belongs in the output"
+)]
+#![expect(clippy::float_cmp, reason = "counts read from a metrics page are whole numbers")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts read from a metrics page are whole numbers"
+)]
+
 mod cluster;
 mod daemon;
 mod oracle;

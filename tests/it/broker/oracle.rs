@@ -8,14 +8,14 @@ use super::{
 use std::{path::Path, process::Command};
 
 /// What the oracle was given.
-pub struct Judged {
-    pub input: Vec<Dumped>,
-    pub output: Vec<Dumped>,
-    pub rejected: Vec<Dumped>,
+pub(super) struct Judged {
+    pub(super) input: Vec<Dumped>,
+    pub(super) output: Vec<Dumped>,
+    pub(super) rejected: Vec<Dumped>,
 }
 
 /// Reads the three topics back and lets `tests/oracle/{script}` compare them.
-pub fn judge(script: &str, pipeline: &Pipeline, options: &[&str]) -> Judged {
+pub(super) fn judge(script: &str, pipeline: &Pipeline, options: &[&str]) -> Judged {
     let judged = Judged {
         input: topic::dump(&pipeline.input),
         output: topic::dump(&pipeline.output),

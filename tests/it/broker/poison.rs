@@ -102,10 +102,7 @@ fn poisons(now_ms: i64) -> Vec<Poison> {
         headers: twice.clone(),
         ..poison("duplicate headers", good.clone(), Published)
     });
-    set.push(Poison {
-        headers: odd.clone(),
-        ..poison("header name not UTF-8", good.clone(), Published)
-    });
+    set.push(Poison { headers: odd.clone(), ..poison("header name not UTF-8", good, Published) });
     let headers = [twice, odd].concat();
     set.push(Poison { headers, ..poison("odd headers, rejected", "{", Rejected("undecodable")) });
     set
@@ -145,7 +142,7 @@ fn produce(topic: &str, now_ms: i64) -> Vec<Poison> {
     for message in outbox.iter() {
         kafka::produce(&producer, &topic, &message).unwrap();
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_mins(1)).unwrap();
     all
 }
 

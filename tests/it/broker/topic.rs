@@ -16,32 +16,27 @@ use std::{
 
 /// A record as it lies in a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dumped {
-    pub partition: i32,
-    pub offset: i64,
-    pub timestamp_ms: Option<i64>,
-    pub key: Option<Vec<u8>>,
-    pub value: Option<Vec<u8>>,
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+pub(super) struct Dumped {
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    pub(super) timestamp_ms: Option<i64>,
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) value: Option<Vec<u8>>,
+    pub(super) headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 impl Dumped {
     /// The last header of that name as text.
-    pub fn header(&self, name: &str) -> Option<String> {
+    pub(super) fn header(&self, name: &str) -> Option<String> {
         let (_, value) = self.headers.iter().rev().find(|(n, _)| n == name)?;
         Some(String::from_utf8_lossy(value.as_ref()?).into_owned())
-    }
-
-    /// The value as text.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(self.value.as_deref().unwrap_or_default()).into_owned()
     }
 }
 
 /// Everything in `topic`, partition by partition in offset order.
 ///
 /// Header names must be UTF-8 here; the poison test reads odd ones with Kafka's own consumer.
-pub fn dump(topic: &str) -> Vec<Dumped> {
+pub(super) fn dump(topic: &str) -> Vec<Dumped> {
     let consumer: BaseConsumer = cluster::client()
         .set("group.id", cluster::unique("dump"))
         .set("enable.auto.commit", "false")
@@ -61,12 +56,12 @@ pub fn dump(topic: &str) -> Vec<Dumped> {
     }
     consumer.assign(&list).unwrap();
     let mut records = Vec::new();
-    let mut last = Instant::now();
+    let mut heard = Instant::now();
     while !ends.is_empty() {
-        assert!(last.elapsed() < Duration::from_secs(30), "{topic}: {ends:?} not reached");
+        assert!(heard.elapsed() < Duration::from_secs(30), "{topic}: {ends:?} not reached");
         let Some(message) = consumer.poll(Duration::from_millis(200)) else { continue };
         let message = message.unwrap();
-        last = Instant::now();
+        heard = Instant::now();
         if ends.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
             ends.remove(&message.partition());
         }
@@ -86,7 +81,7 @@ pub fn dump(topic: &str) -> Vec<Dumped> {
 }
 
 /// Where a vector or a dead letter came from, as its headers say: topic/partition/offset.
-pub fn source(record: &Dumped) -> String {
+pub(super) fn source(record: &Dumped) -> String {
     record.header("millstream-source").unwrap_or_else(|| {
         let part = |name: &str| record.header(&format!("__connect.errors.{name}")).unwrap();
         format!("{}/{}/{}", part("topic"), part("partition"), part("offset"))
@@ -94,7 +89,7 @@ pub fn source(record: &Dumped) -> String {
 }
 
 /// Writes records as the oracles read them: one JSON object per line.
-pub fn write_jsonl(path: &Path, records: &[Dumped]) {
+pub(super) fn write_jsonl(path: &Path, records: &[Dumped]) {
     let mut file = BufWriter::new(File::create(path).unwrap());
     for record in records {
         let text = |bytes: &Option<Vec<u8>>| {
