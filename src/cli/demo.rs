@@ -1,13 +1,10 @@
 //! `millstream demo`: a pipeline on real data, with a broker inside the process.
 
 use super::{Exit, settings::SettingsArgs, terminal};
-use crate::{
-    pipeline::{
-        Definition,
-        demo::{self, Event},
-        spec::Overrides,
-    },
-    source::{Generator, cards::Cards, flights::Flights},
+use crate::pipeline::{
+    Definition,
+    demo::{self, Event, Records},
+    spec::Overrides,
 };
 use anyhow::Context as _;
 use std::{
@@ -101,16 +98,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         settings.create_topics = true;
     }
     super::run::start_logs(&settings)?;
-    let generator: Box<dyn Generator> = match args.workload {
-        Workload::Flights => Box::new(Flights::default()),
-        Workload::Card => Box::new(Cards::new(args.seed, args.cards, args.records)),
+    let records = match args.workload {
+        Workload::Flights => Records::Flights,
+        Workload::Card => {
+            Records::Cards { seed: args.seed, cards: args.cards, total: args.records }
+        }
     };
     let rate = Some(args.rate.unwrap_or_else(|| args.workload.rate())).filter(|r| *r > 0);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let mut workload = demo::Workload { generator, rate, external: args.kafka.is_some() };
+    let workload = demo::Workload { records, rate, external: args.kafka.is_some() };
     if args.produce_only {
-        let producing = demo::produce(&definition, &settings, &mut workload);
+        let producing = demo::produce(&definition, &settings, workload);
         let count = runtime.block_on(producing)?;
         terminal::answer(format_args!(
             "{count} records in {}",

@@ -1,12 +1,16 @@
 //! Questions to the cluster that are asked before a pipeline starts.
 
+use super::client;
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
-    client::DefaultClientContext,
+    config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
     error::{KafkaError, RDKafkaErrorCode},
 };
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 /// What the cluster says of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub enum AdminError {
     Create(KafkaError),
     /// No broker answered.
     #[error("no broker answered within {0:?}: {1}")]
-    Unreachable(Duration, KafkaError),
+    Unreachable(Duration, String),
     /// The topic does not exist.
     #[error("topic `{0}` does not exist")]
     Missing(String),
@@ -41,16 +45,47 @@ pub enum AdminError {
     Topic(String, RDKafkaErrorCode),
 }
 
+/// Context of the admin client: keeps the newest complaint, such as a failed authentication.
+#[derive(Debug, Default)]
+struct Complaints(Mutex<Option<String>>);
+
+impl Complaints {
+    fn newest(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for Complaints {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if level as i32 <= RDKafkaLogLevel::Error as i32 {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.to_owned());
+        }
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client::report(&error, reason);
+    }
+}
+
 /// A client for questions.
 pub struct Admin {
-    client: AdminClient<DefaultClientContext>,
+    client: AdminClient<Complaints>,
     timeout: Duration,
 }
 
 impl Admin {
     /// Makes the client; every question waits at most `timeout`.
     pub fn connect(config: &ClientConfig, timeout: Duration) -> Result<Self, AdminError> {
-        Ok(Self { client: config.create().map_err(AdminError::Create)?, timeout })
+        let client = AdminClient::from_config_and_context(config, Complaints::default())
+            .map_err(AdminError::Create)?;
+        Ok(Self { client, timeout })
+    }
+
+    /// What the client itself said of the connection says more than the request's error.
+    fn unreachable(&self, error: &KafkaError) -> AdminError {
+        let said = self.client.inner().context().newest().unwrap_or_else(|| error.to_string());
+        AdminError::Unreachable(self.timeout, said)
     }
 
     /// The cluster's id, which also tells that a broker answers.
@@ -70,7 +105,7 @@ impl Admin {
             .client
             .inner()
             .fetch_metadata(Some(topic), self.timeout)
-            .map_err(|e| AdminError::Unreachable(self.timeout, e))?;
+            .map_err(|e| self.unreachable(&e))?;
         let found = metadata.topics().iter().find(|t| t.name() == topic);
         let Some(found) = found else { return Err(AdminError::Missing(topic.to_owned())) };
         match found.error().map(RDKafkaErrorCode::from) {
@@ -94,7 +129,7 @@ impl Admin {
             .client
             .describe_configs(&asked, &options)
             .await
-            .map_err(|e| AdminError::Unreachable(self.timeout, e))?;
+            .map_err(|e| self.unreachable(&e))?;
         match answer.into_iter().next() {
             Some(Ok(resource)) => {
                 let value = |name: &str| resource.get(name).and_then(|e| e.value.clone());
@@ -119,11 +154,8 @@ impl Admin {
         for (name, value) in config {
             new = new.set(name, value);
         }
-        let answers = self
-            .client
-            .create_topics([&new], &options)
-            .await
-            .map_err(|e| AdminError::Unreachable(self.timeout, e))?;
+        let answers =
+            self.client.create_topics([&new], &options).await.map_err(|e| self.unreachable(&e))?;
         match answers.into_iter().next() {
             Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | None => Ok(()),
             Some(Err((

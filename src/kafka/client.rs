@@ -162,7 +162,7 @@ impl ProducerContext for Deliveries {
     }
 }
 
-fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
@@ -178,7 +178,7 @@ fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 }
 
 /// librdkafka retries by itself; only a fatal error needs a person.
-fn report(error: &KafkaError, reason: &str) {
+pub(super) fn report(error: &KafkaError, reason: &str) {
     if matches!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::Fatal)) {
         error!(%error, reason, "kafka client failed for good");
     } else {

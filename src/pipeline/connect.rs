@@ -5,12 +5,14 @@ use crate::kafka::admin::{Admin, AdminError, TopicFacts};
 use std::collections::BTreeMap;
 
 /// What was found out about the cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Cluster {
     /// One line per topic or permission looked at, for people.
     pub findings: Vec<String>,
     /// What would go wrong, each with what to do.
     pub problems: Vec<String>,
+    /// True if no broker answered: asking on would only repeat it.
+    unreachable: bool,
     /// Partitions of each input topic.
     pub inputs: BTreeMap<String, i32>,
     /// Partitions of the output topic.
@@ -22,12 +24,7 @@ const HEADER_ROOM: u64 = 64 * 1024;
 
 /// Looks at the topics of a pipeline; with `create`, makes missing output topics.
 pub async fn inspect(admin: &Admin, definition: &Definition, create: bool) -> Cluster {
-    let mut cluster = Cluster {
-        findings: Vec::new(),
-        problems: Vec::new(),
-        inputs: BTreeMap::new(),
-        output_partitions: 0,
-    };
+    let mut cluster = Cluster::default();
     let spec = definition.spec();
     for topic in &spec.source.topics {
         if let Some(facts) = cluster.look(admin, topic, None).await {
@@ -62,6 +59,9 @@ impl Cluster {
         topic: &str,
         create: Option<i32>,
     ) -> Option<TopicFacts> {
+        if self.unreachable {
+            return None;
+        }
         let mut answer = admin.describe(topic).await;
         if let (Err(AdminError::Missing(_)), Some(partitions)) = (&answer, create) {
             match admin.create(topic, partitions, &[]).await {
@@ -81,6 +81,7 @@ impl Cluster {
                 None
             }
             Err(error) => {
+                self.unreachable |= matches!(error, AdminError::Unreachable(..));
                 self.problems.push(error.to_string());
                 None
             }

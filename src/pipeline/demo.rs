@@ -11,7 +11,9 @@ use super::{
 use crate::{
     kafka::{self, ClientProperties, admin::AdminError},
     settings::Settings,
-    source::{Feed, FeedError, Generator, Pace, embedded::Embedded},
+    source::{
+        Feed, FeedError, Generator, Pace, cards::Cards, embedded::Embedded, flights::Flights,
+    },
 };
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
@@ -52,10 +54,36 @@ pub enum Event {
     },
 }
 
+/// What makes the records of a demo.
+#[derive(Debug, Clone, Copy)]
+pub enum Records {
+    /// The bundled departures of two weeks.
+    Flights,
+    /// Seeded card transactions.
+    Cards {
+        /// The same seed gives the same records.
+        seed: u64,
+        /// Number of cards.
+        cards: u32,
+        /// Number of records.
+        total: u64,
+    },
+}
+
+impl Records {
+    fn generator(self) -> Box<dyn Generator> {
+        match self {
+            Self::Flights => Box::new(Flights::default()),
+            Self::Cards { seed, cards, total } => Box::new(Cards::new(seed, cards, total)),
+        }
+    }
+}
+
 /// What a demo runs on.
+#[derive(Debug, Clone, Copy)]
 pub struct Workload {
     /// What makes the records.
-    pub generator: Box<dyn Generator>,
+    pub records: Records,
     /// Records per second; none is as fast as it goes.
     pub rate: Option<u32>,
     /// True to use the broker of the settings instead of an embedded one.
@@ -86,7 +114,7 @@ pub enum DemoError {
 pub async fn run(
     definition: Arc<Definition>,
     settings: Settings,
-    mut workload: Workload,
+    workload: Workload,
     events: mpsc::SyncSender<Event>,
 ) -> Result<Summary, DemoError> {
     let broker = if workload.external {
@@ -107,7 +135,8 @@ pub async fn run(
     let properties = supervisor::producer_properties(&settings, embedded.as_ref());
     let options = RunOptions { embedded, ..RunOptions::default() };
     let (stop, consumed) = (Arc::clone(&options.stop), Arc::clone(&options.progress.consumed));
-    let total = workload.generator.total();
+    let mut generator = workload.records.generator();
+    let total = generator.total();
     let viewer = view(&definition, &properties, &stop, &events)?;
     let ticker = tick(total, Arc::clone(&consumed), Arc::clone(&stop), events)?;
     let pace = Pace {
@@ -118,8 +147,7 @@ pub async fn run(
     };
     let feed =
         Feed::new(&properties, &definition.spec().source.topics[0], pace, Arc::clone(&stop))?;
-    let feeder =
-        tasks::thread("generator".to_owned(), move || feed.run(workload.generator.as_mut()))?;
+    let feeder = tasks::thread("generator".to_owned(), move || feed.run(generator.as_mut()))?;
 
     let result = supervisor::run(definition, &settings, options).await;
     stop.store(true, Ordering::Relaxed);
@@ -138,14 +166,15 @@ pub async fn run(
 pub async fn produce(
     definition: &Definition,
     settings: &Settings,
-    workload: &mut Workload,
+    workload: Workload,
 ) -> Result<u64, DemoError> {
     create_topics(definition, settings).await?;
     let properties = supervisor::producer_properties(settings, None);
     let pace =
         Pace { rate: workload.rate, consumed: None, window: WINDOW, clock: clock::monotonic };
     let topic = &definition.spec().source.topics[0];
-    Ok(Feed::new(&properties, topic, pace, Arc::default())?.run(workload.generator.as_mut())?)
+    Ok(Feed::new(&properties, topic, pace, Arc::default())?
+        .run(workload.records.generator().as_mut())?)
 }
 
 async fn create_topics(definition: &Definition, settings: &Settings) -> Result<(), AdminError> {

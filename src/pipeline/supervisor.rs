@@ -181,10 +181,9 @@ async fn ask_cluster(
         info!("embedded broker: topic guards skipped");
         let topics = definition.spec().source.topics.iter();
         return Ok(Cluster {
-            findings: Vec::new(),
-            problems: Vec::new(),
             inputs: topics.map(|topic| (topic.clone(), embedded.partitions)).collect(),
             output_partitions: embedded.partitions,
+            ..Cluster::default()
         });
     }
     let timeout = duration(settings.startup_timeout.us);

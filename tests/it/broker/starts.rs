@@ -49,7 +49,7 @@ fn a_committed_offset_outside_the_log_stops_the_partition() {
 #[test]
 fn out_of_range_goes_on_where_the_file_says() {
     let pipeline = Pipeline::copy("card-features.yaml", 1, |text| {
-        text.replace("start: earliest", "start: earliest, out_of_range: earliest")
+        text.replace("start: earliest", "start: earliest\n  out_of_range: earliest")
     });
     produce_cards(&pipeline.input, 1, 100);
     delete_before(&pipeline.input, 40);
