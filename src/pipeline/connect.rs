@@ -12,7 +12,7 @@ pub struct Cluster {
     /// What would go wrong, each with what to do.
     pub problems: Vec<String>,
     /// True if no broker answered: asking on would only repeat it.
-    unreachable: bool,
+    pub(super) unreachable: bool,
     /// Partitions of each input topic.
     pub inputs: BTreeMap<String, i32>,
     /// Partitions of the output topic.
