@@ -144,29 +144,16 @@ fn dead_letters(spec: &Spec, problems: &mut Vec<Problem>) {
 
 /// What later versions do. Refused by name: a key without effect would be a promise not kept.
 fn not_yet(spec: &Spec, problems: &mut Vec<Problem>) {
+    exactly_once(spec, problems);
     let mut refuse = |path: &[&str], what: &str, instead: &str| {
         problems.push(Problem::new(spec.at(path), what).expected(instead));
     };
-    if spec.delivery == Delivery::ExactlyOnce {
-        // Where the key stands, its path opens the message.
-        let said = if spec.root().get("delivery").is_some() { "" } else { "delivery: " };
-        refuse(
-            &["delivery"],
-            &format!(
-                "{said}exactly_once needs snapshots and transactions, which this version does not \
-                 have; state is rebuilt by replaying silently from origin; write delivery: \
-                 at_least_once"
-            ),
-            "`delivery: at_least_once`",
-        );
-    }
     let source = &spec.source;
-    let arrival = "`order: arrival`: records are folded as they lie in the log";
     if source.order == Order::EventTime {
         refuse(
             &["source", "order"],
             "`order: event_time` holds records, which this version does not do",
-            arrival,
+            "`order: arrival`: records are folded as they lie in the log",
         );
     }
     if source.peers {
@@ -190,15 +177,27 @@ fn not_yet(spec: &Spec, problems: &mut Vec<Problem>) {
             "no `hold`",
         );
     }
-    let eviction = "needs the eviction policy of the catalogue, which this version does not have";
-    if spec.limits.state_keys.is_some() {
-        refuse(&["limits", "state_keys"], &format!("`state_keys` {eviction}"), "no `state_keys`");
-    }
-    if spec.limits.state_bytes.is_some() {
-        refuse(
-            &["limits", "state_bytes"],
-            &format!("`state_bytes` {eviction}"),
-            "no `state_bytes`",
+    let limits = [
+        ("state_keys", spec.limits.state_keys.is_some()),
+        ("state_bytes", spec.limits.state_bytes.is_some()),
+    ];
+    for (name, _) in limits.into_iter().filter(|(_, stated)| *stated) {
+        let what = format!(
+            "`{name}` needs the eviction policy of the catalogue, which this version does not have"
         );
+        refuse(&["limits", name], &what, &format!("no `{name}`"));
     }
+}
+
+fn exactly_once(spec: &Spec, problems: &mut Vec<Problem>) {
+    if spec.delivery == Delivery::AtLeastOnce {
+        return;
+    }
+    // Where the key stands, its path opens the message.
+    let said = if spec.root().get("delivery").is_some() { "" } else { "delivery: " };
+    let what = format!(
+        "{said}exactly_once needs snapshots and transactions, which this version does not have; \
+         state is rebuilt by replaying silently from origin; write delivery: at_least_once"
+    );
+    problems.push(Problem::new(spec.at(&["delivery"]), what));
 }
