@@ -33,7 +33,7 @@ fetch() {
     partial=$(mktemp -d "$cache/partial.XXXXXX")
     mvn --quiet --batch-mode --file "$here/pom.xml" \
         org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-        -DoutputDirectory="$partial" >&2
+        -DoutputDirectory="$partial" >&2 || { rm -rf "$partial"; exit 1; }
     # Complete or absent: a second fetch at the same time finds the first one's directory.
     mv -T "$partial" "$jars" 2>/dev/null || rm -rf "$partial"
     [[ -d $jars ]]

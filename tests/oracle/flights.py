@@ -128,12 +128,13 @@ def columns_of(group):
         events.windows(3 * HOUR, among=left),
         events.windows(DAY, among=left),
         events.windows(DAY, closed="left", among=left),
-        events.rows(20, among=left),
+        events.rows(20),
         events.windows(DAY),
         strict=True,
     )
     for place, (index, hour, three, day, before, rows, flights) in enumerate(shapes):
         hourly, three_hourly, daily = delay[hour], delay[three], delay[day]
+        twenty = delay[rows[left[rows]]]
         others = day[day != place]
         since = int(events.times[place] - events.times[others[-1]]) / 1e6 if len(others) else None
         yield index, {
@@ -149,8 +150,8 @@ def columns_of(group):
             "dep_delay_max_3h": windows.greatest(three_hourly),
             "dep_delay_mean_24h": windows.mean(daily),
             "std_24h": windows.std(daily),
-            "dep_delay_mean_20r": windows.mean(delay[rows]),
-            "dep_delay_first_20r": windows.first(delay[rows]),
+            "dep_delay_mean_20r": windows.mean(twenty),
+            "dep_delay_first_20r": windows.first(twenty),
             "previous_delay": windows.last(delay[before]),
             "since_departure_s": since,
             "flights_24h": len(flights),

@@ -37,9 +37,11 @@ class Windows(unittest.TestCase):
 
     def test_rows_count_back_from_the_own_place(self):
         self.assertEqual(places(self.events.rows(2)), [[0], [0, 1], [0, 2], [2, 3]])
+
+    def test_a_window_may_be_asked_for_some_places_only(self):
         among = np.array([True, False, True, True])
-        self.assertEqual(places(self.events.rows(2, among)), [[0], [0], [0, 2], [2, 3]])
-        self.assertEqual(places(self.events.windows(15, among=among)), [[0], [0], [2], [2, 3]])
+        found = self.events.windows(15, among=among)
+        self.assertEqual(places(found), [[0], [0], [2], [2, 3]])
 
     def test_rows_look_as_far_back_as_needed(self):
         # A hundred that came later stand between the two that the record sees.

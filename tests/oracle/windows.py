@@ -52,17 +52,14 @@ class Events:
                 seen &= among[begin:end]
             yield seen.nonzero()[0] + begin
 
-    def rows(self, count, among=None):
-        """For each place in turn, the last `count` places up to it, in order; of those flagged by
-        `among`, if given."""
+    def rows(self, count):
+        """For each place in turn, the last `count` places up to it, in order. As with SQL's ROWS,
+        a row counts whether or not a FILTER takes its value."""
         for place in range(len(self)):
             back = 2 * count
             while True:
                 begin = max(0, place + 1 - back)
-                part = slice(begin, place + 1)
-                seen = self.offsets[part] <= self.offsets[place]
-                if among is not None:
-                    seen &= among[part]
+                seen = self.offsets[begin : place + 1] <= self.offsets[place]
                 places = seen.nonzero()[0] + begin
                 if len(places) >= count or begin == 0:
                     yield places[-count:]
