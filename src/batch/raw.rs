@@ -150,6 +150,22 @@ impl RawBatch {
         last.headers.end = self.headers.len();
     }
 
+    /// Takes the records at and after `offset` out into a batch of their own.
+    #[must_use]
+    pub fn split_off(&mut self, offset: i64) -> Self {
+        let at = self.records.partition_point(|r| r.offset < offset);
+        let mut tail = Self::new(Arc::clone(&self.topic), self.partition);
+        for index in at..self.len() {
+            let record = self.record(index);
+            tail.push(record.offset, record.timestamp_ms, record.key, record.value);
+            for header in record.headers.iter() {
+                tail.header(header.name, header.value);
+            }
+        }
+        self.records.truncate(at);
+        tail
+    }
+
     /// The record at `index`.
     pub fn record(&self, index: usize) -> RawRecord<'_> {
         let entry = &self.records[index];

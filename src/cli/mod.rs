@@ -5,9 +5,13 @@
 
 mod check;
 mod components;
+mod demo;
 mod exit;
+mod health;
 mod replay;
+mod run;
 mod schema;
+mod settings;
 mod terminal;
 mod test;
 mod version;
@@ -25,6 +29,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Runs a pipeline until it is told to stop.
+    Run(run::Args),
+    /// Runs a pipeline on bundled real data, with a broker inside the process.
+    Demo(demo::Args),
     /// Checks a pipeline file and prints its plan; exit code 78 if it is invalid.
     Check(check::Args),
     /// Runs the test cases beside a pipeline.
@@ -35,6 +43,8 @@ enum Verb {
     Components(components::Args),
     /// Prints the schema of a pipeline's vectors.
     Schema(schema::Args),
+    /// Asks a running process whether it is ready; for container checks.
+    Health(health::Args),
     /// Prints the version.
     Version,
 }
@@ -58,11 +68,14 @@ pub fn main() -> Exit {
 
 fn run(verb: Verb) -> anyhow::Result<Exit> {
     match verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Components(args) => components::run(&args),
         Verb::Schema(args) => schema::run(&args),
+        Verb::Health(args) => health::run(&args),
         Verb::Version => version::run(),
     }
 }

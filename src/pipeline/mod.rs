@@ -5,13 +5,22 @@
 //!                                     -> Emitter   feature -> encode, dead letters: no state
 //! ```
 //!
+//! A [`supervisor`] runs workers; a [`worker`] is the thread that polls, folds, produces and
+//! commits.
+//!
 //! A [`Fold`] takes the records of one partition in offset order and says of each what became of
 //! it; an [`Emitter`] turns that into messages. Both are pure: the daemon, `replay`, `test` and the
 //! golden tests run the same two calls.
 
 pub mod cases;
+pub mod clock;
+pub mod connect;
+pub mod demo;
 pub mod replay;
 pub mod spec;
+pub mod supervisor;
+pub mod tasks;
+pub mod worker;
 
 mod definition;
 mod emitter;

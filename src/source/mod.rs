@@ -1,1 +1,16 @@
-//! To be written.
+//! Where records come from: the consumer side of a worker, the embedded broker of the demo and its
+//! generators.
+//!
+//! [`Source`] is used by one thread. It reports rebalances, hands out the records of each partition
+//! in offset order, and commits positions; it knows nothing of what is done with the records.
+
+pub mod cards;
+pub mod embedded;
+pub mod flights;
+mod generator;
+mod group;
+mod lookup;
+
+pub use generator::{Feed, FeedError, Generator, Pace, Record};
+pub use group::{CommitError, Position, Source, SourceError, SourceEvent};
+pub use lookup::{Committed, Lookup};

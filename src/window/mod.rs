@@ -15,7 +15,7 @@
 //! late record that is kept by policy sees what of the past is retained; inside the retention it is
 //! put in, outside it only its own row sees it.
 //!
-//! Windows over one column under one condition share a [`Lane`](lane::Lane), one buffer per key:
+//! Windows over one column under one condition share a [`Lane`], one buffer per key:
 //! another length costs a search, not a copy. Every row is taken in on its own, with its own
 //! watermark, so that cutting the same rows into other batches changes no bit.
 

@@ -1,10 +1,15 @@
 //! Integration tests, one binary.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::disallowed_methods, reason = "tests read the clock and the environment")]
 
 mod architecture;
 mod broken;
+mod broker;
 mod cli;
 mod golden;
+mod json_paths;
 mod pipelines;
+mod settings;
+mod telemetry;
 mod window_cost;

@@ -139,9 +139,9 @@ fn cost_by_events_in_the_window() {
         for events in [10, 36, 1_000, 10_000] {
             let mut stream = Stream::new(events, 1).out_of_order(percent, disorder_us);
             stream.run(40_000);
-            let mut costs: Vec<f64> = (0..5).map(|_| stream.run(20_000)).collect();
-            costs.sort_by(f64::total_cmp);
-            println!("{percent} % out of order, {events} events: {:.0} ns per record", costs[2]);
+            // The least of several: what others do on the machine only adds.
+            let cost = (0..15).map(|_| stream.run(10_000)).fold(f64::INFINITY, f64::min);
+            println!("{percent} % out of order, {events} events: {cost:.0} ns per record");
         }
     }
 }

@@ -1,0 +1,43 @@
+# The everyday commands; `make help` lists them.
+#
+# `demo` and `test` work from a fresh clone: as root they install what Debian has and the machine
+# lacks, otherwise they print the one line that does. Build output, the broker's jars and the
+# Python environment live in the cache directory, outside the clone.
+
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/millstream
+export CARGO_TARGET_DIR ?= $(cache)/target
+
+cargo_flags := --profile ci --locked
+millstream := $(CARGO_TARGET_DIR)/ci/millstream
+
+.PHONY: help demo test check bench bless setup
+.DEFAULT_GOAL := help
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+demo: ## computes features of two weeks of real flights; needs no broker
+	@.ci/packages build
+	cargo build $(cargo_flags) --bin millstream
+	$(millstream) demo
+
+test: ## runs everything, against a real Kafka broker that it starts (or KAFKA_BOOTSTRAP)
+	@.ci/packages build test
+	.ci/test
+
+check: ## formatting, lints as errors, documentation, dependencies
+	cargo fmt --check
+	cargo clippy $(cargo_flags) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(cargo_flags) --no-deps
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; \
+	else echo "cargo-deny is not installed: deny.toml was not checked"; fi
+
+bench: ## measures speed and writes docs/benchmark.md
+	@.ci/packages build test
+	bench/run.sh
+
+bless: ## accepts new golden output; review it with git diff
+	INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test $(cargo_flags)
+
+setup: ## installs the packages that demo and test need
+	@.ci/packages build test

@@ -1,0 +1,169 @@
+//! Questions to the cluster that are asked before a pipeline starts.
+
+use super::client;
+use rdkafka::{
+    ClientConfig, ClientContext,
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// What the cluster says of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicFacts {
+    /// Name.
+    pub name: String,
+    /// Number of partitions.
+    pub partitions: i32,
+    /// `max.message.bytes`, if it may be read.
+    pub max_message_bytes: Option<u64>,
+    /// `cleanup.policy`, if it may be read.
+    pub cleanup_policy: Option<String>,
+}
+
+/// Why a question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The client could not be made: a property is wrong.
+    #[error("the admin client cannot be created: {0}")]
+    Create(KafkaError),
+    /// No broker answered.
+    #[error("no broker answered within {0:?}: {1}")]
+    Unreachable(Duration, String),
+    /// The topic does not exist.
+    #[error("topic `{0}` does not exist")]
+    Missing(String),
+    /// The principal may not see or change the topic.
+    #[error("not authorised for topic `{0}`: {1}")]
+    Forbidden(String, RDKafkaErrorCode),
+    /// Another answer.
+    #[error("topic `{0}`: {1}")]
+    Topic(String, RDKafkaErrorCode),
+}
+
+/// Context of the admin client: keeps the newest complaint, such as a failed authentication.
+#[derive(Debug, Default)]
+struct Complaints(Mutex<Option<String>>);
+
+impl Complaints {
+    fn newest(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for Complaints {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if level as i32 <= RDKafkaLogLevel::Error as i32 {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.to_owned());
+        }
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client::report(&error, reason);
+    }
+}
+
+/// A client for questions.
+pub struct Admin {
+    client: AdminClient<Complaints>,
+    timeout: Duration,
+}
+
+impl Admin {
+    /// Makes the client; every question waits at most `timeout`.
+    pub fn connect(config: &ClientConfig, timeout: Duration) -> Result<Self, AdminError> {
+        let client = AdminClient::from_config_and_context(config, Complaints::default())
+            .map_err(AdminError::Create)?;
+        Ok(Self { client, timeout })
+    }
+
+    /// What the client itself said of the connection says more than the request's error.
+    fn unreachable(&self, error: &KafkaError) -> AdminError {
+        let said = self.client.inner().context().newest().unwrap_or_else(|| error.to_string());
+        AdminError::Unreachable(self.timeout, said)
+    }
+
+    /// The cluster's id, which also tells that a broker answers.
+    pub fn cluster_id(&self) -> Option<String> {
+        self.client.inner().fetch_cluster_id(self.timeout)
+    }
+
+    /// What the cluster says of a topic.
+    pub async fn describe(&self, topic: &str) -> Result<TopicFacts, AdminError> {
+        let partitions = self.partitions(topic)?;
+        let (max_message_bytes, cleanup_policy) = self.limits(topic).await?;
+        Ok(TopicFacts { name: topic.to_owned(), partitions, max_message_bytes, cleanup_policy })
+    }
+
+    fn partitions(&self, topic: &str) -> Result<i32, AdminError> {
+        let metadata = self
+            .client
+            .inner()
+            .fetch_metadata(Some(topic), self.timeout)
+            .map_err(|e| self.unreachable(&e))?;
+        let found = metadata.topics().iter().find(|t| t.name() == topic);
+        let Some(found) = found else { return Err(AdminError::Missing(topic.to_owned())) };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None => i32::try_from(found.partitions().len())
+                .map_err(|_| AdminError::Missing(topic.to_owned())),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                Err(AdminError::Missing(topic.to_owned()))
+            }
+            Some(code @ RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                Err(AdminError::Forbidden(topic.to_owned(), code))
+            }
+            Some(code) => Err(AdminError::Topic(topic.to_owned(), code)),
+        }
+    }
+
+    /// Limits, or none where they may not be read: `DescribeConfigs` is a permission of its own.
+    async fn limits(&self, topic: &str) -> Result<(Option<u64>, Option<String>), AdminError> {
+        let options = AdminOptions::new().request_timeout(Some(self.timeout));
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let answer = self
+            .client
+            .describe_configs(&asked, &options)
+            .await
+            .map_err(|e| self.unreachable(&e))?;
+        match answer.into_iter().next() {
+            Some(Ok(resource)) => {
+                let value = |name: &str| resource.get(name).and_then(|e| e.value.clone());
+                let bytes = value("max.message.bytes").and_then(|v| v.parse().ok());
+                Ok((bytes, value("cleanup.policy")))
+            }
+            Some(Err(RDKafkaErrorCode::TopicAuthorizationFailed)) | None => Ok((None, None)),
+            Some(Err(code)) => Err(AdminError::Topic(topic.to_owned(), code)),
+        }
+    }
+
+    /// Creates a topic; one that exists already is fine.
+    pub async fn create(
+        &self,
+        topic: &str,
+        partitions: i32,
+        config: &[(&str, &str)],
+    ) -> Result<(), AdminError> {
+        let options = AdminOptions::new().operation_timeout(Some(self.timeout));
+        // Replication -1 asks for the broker's default.
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        for (name, value) in config {
+            new = new.set(name, value);
+        }
+        let answers =
+            self.client.create_topics([&new], &options).await.map_err(|e| self.unreachable(&e))?;
+        match answers.into_iter().next() {
+            Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | None => Ok(()),
+            Some(Err((
+                _,
+                code @ (RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed),
+            ))) => Err(AdminError::Forbidden(topic.to_owned(), code)),
+            Some(Err((_, code))) => Err(AdminError::Topic(topic.to_owned(), code)),
+        }
+    }
+}

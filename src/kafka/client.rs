@@ -1,0 +1,187 @@
+//! The contexts of our clients: logs go to `tracing`, rebalances into a queue, delivery failures
+//! into a counter.
+
+use rdkafka::{
+    ClientContext, Statistics, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol},
+    error::KafkaError,
+    message::DeliveryResult,
+    producer::{BaseProducer, ProducerContext},
+    types::RDKafkaRespErr,
+};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+use tracing::{debug, error, info, warn};
+
+/// Our consumer type.
+pub type Consumer = BaseConsumer<ConsumerEvents>;
+/// Our producer type.
+pub type Producer = BaseProducer<Deliveries>;
+
+/// A partition of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+}
+
+/// A change of the assignment, as the group coordinator asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rebalance {
+    /// These partitions are ours, once we assign them.
+    Assigned(Vec<TopicPartition>),
+    /// These partitions go, once we unassign them.
+    Revoked(Vec<TopicPartition>),
+}
+
+/// Context of the consumer.
+///
+/// A rebalance is only noted here; the worker carries it out between two batches on the same
+/// thread, which alone polls, folds, produces and commits. librdkafka waits for our (un)assign.
+#[derive(Debug, Default)]
+pub struct ConsumerEvents {
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    closing: AtomicBool,
+    errors: AtomicU64,
+}
+
+impl ConsumerEvents {
+    /// The next rebalance to carry out.
+    pub fn next_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// From now on revocations are granted at once: the consumer is being closed.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Errors reported by the client so far.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+}
+
+impl ClientContext for ConsumerEvents {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        report(&error, reason);
+    }
+
+    fn stats(&self, _: Statistics) {}
+}
+
+impl ConsumerContext for ConsumerEvents {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        error: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let assigned = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::Relaxed) {
+            if !assigned && let Err(error) = unassign(consumer, list) {
+                warn!(%error, "partitions not given back while closing");
+            }
+            return;
+        }
+        let partitions = partitions(list);
+        let event =
+            if assigned { Rebalance::Assigned(partitions) } else { Rebalance::Revoked(partitions) };
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+    }
+}
+
+/// Gives partitions back as the group's protocol asks.
+pub(crate) fn unassign(consumer: &Consumer, list: &TopicPartitionList) -> Result<(), KafkaError> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+    }
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    list.elements()
+        .iter()
+        .map(|e| TopicPartition { topic: e.topic().to_owned(), partition: e.partition() })
+        .collect()
+}
+
+/// Context of the producer: counts what could not be delivered.
+#[derive(Debug, Default)]
+pub struct Deliveries {
+    failed: AtomicU64,
+    last_error: Mutex<Option<KafkaError>>,
+    errors: AtomicU64,
+}
+
+impl Deliveries {
+    /// Messages that could not be delivered so far, and the newest reason.
+    pub fn failed(&self) -> (u64, Option<KafkaError>) {
+        let last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (self.failed.load(Ordering::Relaxed), last)
+    }
+
+    /// Errors reported by the client so far.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        report(&error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        }
+    }
+}
+
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => warn!(target: "librdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+            info!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            debug!(target: "librdkafka", facility, "{message}");
+        }
+    }
+}
+
+/// librdkafka retries by itself; only a fatal error needs a person.
+pub(super) fn report(error: &KafkaError, reason: &str) {
+    if matches!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::Fatal)) {
+        error!(%error, reason, "kafka client failed for good");
+    } else {
+        warn!(%error, reason, "kafka client error, librdkafka retries");
+    }
+}

@@ -1,0 +1,131 @@
+//! Client configuration: our defaults, then the user's properties, then what we must own.
+//!
+//! The defaults were measured (reference figures in `docs/benchmark.md`); librdkafka's own
+//! `fetch.queue.backoff.ms` of one second would cost two thirds of the throughput.
+
+use rdkafka::ClientConfig;
+use std::fmt;
+
+/// librdkafka properties as given by settings. `Debug` prints names only: values may be secret.
+#[derive(Clone, Default)]
+pub struct ClientProperties(Vec<(String, String)>);
+
+impl ClientProperties {
+    /// Properties in order; a later one of the same name wins.
+    pub fn new(properties: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(properties.into_iter().collect())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, _)| n == name)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+impl fmt::Debug for ClientProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Membership in a consumer group.
+#[derive(Debug, Clone)]
+pub struct ConsumerGroup {
+    /// `group.id`.
+    pub id: String,
+    /// `group.instance.id`, for static membership.
+    pub instance: Option<String>,
+}
+
+const COMMON: &[(&str, &str)] = &[
+    ("client.id", "millstream"),
+    ("allow.auto.create.topics", "false"),
+    ("enable.metrics.push", "false"),
+    ("socket.keepalive.enable", "true"),
+    ("topic.metadata.refresh.interval.ms", "30000"),
+    ("reconnect.backoff.max.ms", "5000"),
+];
+
+const CONSUMER: &[(&str, &str)] = &[
+    ("check.crcs", "true"),
+    ("fetch.wait.max.ms", "50"),
+    ("fetch.queue.backoff.ms", "5"),
+    ("fetch.message.max.bytes", "4000000"),
+    ("queued.min.messages", "100000"),
+    ("queued.max.messages.kbytes", "32768"),
+    ("max.poll.interval.ms", "300000"),
+];
+
+const CLASSIC_GROUP: &[(&str, &str)] =
+    &[("partition.assignment.strategy", "cooperative-sticky"), ("session.timeout.ms", "10000")];
+
+const CONSUMER_OWNED: &[(&str, &str)] = &[
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("enable.partition.eof", "false"),
+    ("auto.offset.reset", "error"),
+    ("isolation.level", "read_committed"),
+];
+
+const PRODUCER: &[(&str, &str)] = &[
+    ("linger.ms", "5"),
+    ("compression.type", "lz4"),
+    ("batch.num.messages", "10000"),
+    ("batch.size", "1000000"),
+    ("queue.buffering.max.messages", "200000"),
+    ("queue.buffering.max.kbytes", "262144"),
+    ("message.timeout.ms", "60000"),
+    ("partitioner", "murmur2_random"),
+];
+
+const PRODUCER_OWNED: &[(&str, &str)] =
+    &[("enable.idempotence", "true"), ("delivery.report.only.error", "true")];
+
+#[expect(clippy::disallowed_methods, reason = "the one place that makes a ClientConfig")]
+fn build(layers: &[&[(&str, &str)]], properties: &ClientProperties) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (name, value) in COMMON.iter().chain(layers.iter().copied().flatten()) {
+        config.set(*name, *value);
+    }
+    for (name, value) in &properties.0 {
+        config.set(name, value);
+    }
+    config
+}
+
+fn own(config: &mut ClientConfig, owned: &[(&str, &str)]) {
+    for (name, value) in owned {
+        config.set(*name, *value);
+    }
+}
+
+/// Configuration of a group consumer.
+pub fn consumer_config(properties: &ClientProperties, group: &ConsumerGroup) -> ClientConfig {
+    let classic = properties.get("group.protocol") != Some("consumer");
+    let group_layer = if classic { CLASSIC_GROUP } else { &[] };
+    let mut config = build(&[CONSUMER, group_layer], properties);
+    own(&mut config, CONSUMER_OWNED);
+    config.set("group.id", &group.id);
+    if let Some(instance) = &group.instance {
+        config.set("group.instance.id", instance);
+    }
+    config
+}
+
+/// Configuration of an idempotent producer whose largest message has `message_bytes`.
+pub fn producer_config(properties: &ClientProperties, message_bytes: u64) -> ClientConfig {
+    let mut config = build(&[PRODUCER], properties);
+    own(&mut config, PRODUCER_OWNED);
+    if !properties.has("message.max.bytes") {
+        config.set("message.max.bytes", message_bytes.max(1_000_000).to_string());
+    }
+    config
+}
+
+/// Configuration of a client that only asks questions.
+pub fn admin_config(properties: &ClientProperties) -> ClientConfig {
+    build(&[], properties)
+}

@@ -1,0 +1,134 @@
+//! What the cluster must offer before a pipeline starts, asked once.
+
+use super::Definition;
+use crate::kafka::admin::{Admin, AdminError, TopicFacts};
+use std::collections::BTreeMap;
+
+/// What was found out about the cluster.
+#[derive(Debug, Clone, Default)]
+pub struct Cluster {
+    /// One line per topic or permission looked at, for people.
+    pub findings: Vec<String>,
+    /// What would go wrong, each with what to do.
+    pub problems: Vec<String>,
+    /// True if no broker answered: asking on would only repeat it.
+    pub(super) unreachable: bool,
+    /// Partitions of each input topic.
+    pub inputs: BTreeMap<String, i32>,
+    /// Partitions of the output topic.
+    pub output_partitions: i32,
+}
+
+/// Room for the headers that a dead letter gets beside the record itself.
+const HEADER_ROOM: u64 = 64 * 1024;
+
+/// Looks at the topics of a pipeline; with `create`, makes missing output topics.
+pub async fn inspect(admin: &Admin, definition: &Definition, create: bool) -> Cluster {
+    let mut cluster = Cluster::default();
+    let spec = definition.spec();
+    for topic in &spec.source.topics {
+        if let Some(facts) = cluster.look(admin, topic, None).await {
+            cluster.inputs.insert(topic.clone(), facts.partitions);
+            cluster.check_input(&facts);
+        }
+    }
+    let create = create.then_some(cluster.input_partitions().max(1));
+    if let Some(facts) = cluster.look(admin, &spec.output.topic, create).await {
+        cluster.output_partitions = facts.partitions;
+        cluster.check_limit(&facts, spec.limits.vector_bytes.0, "limits.vector_bytes");
+    }
+    if let Some(dead_letter) = &spec.dead_letter
+        && let Some(facts) = cluster.look(admin, &dead_letter.topic, create).await
+    {
+        let bytes = spec.limits.record_bytes.0 + HEADER_ROOM;
+        cluster.check_limit(&facts, bytes, "limits.record_bytes + 64 KiB");
+    }
+    cluster
+}
+
+impl Cluster {
+    /// Partitions of all input topics together.
+    pub fn input_partitions(&self) -> i32 {
+        self.inputs.values().sum()
+    }
+
+    /// Describes a topic, after making it if it is missing and `create` says how many partitions.
+    async fn look(
+        &mut self,
+        admin: &Admin,
+        topic: &str,
+        create: Option<i32>,
+    ) -> Option<TopicFacts> {
+        if self.unreachable {
+            return None;
+        }
+        let mut answer = admin.describe(topic).await;
+        if let (Err(AdminError::Missing(_)), Some(partitions)) = (&answer, create) {
+            match admin.create(topic, partitions, &[]).await {
+                Ok(()) => self.findings.push(format!("topic `{topic}` created")),
+                Err(error) => self.problems.push(format!("cannot create topic `{topic}`: {error}")),
+            }
+            answer = described_soon(admin, topic).await;
+        }
+        match answer {
+            Ok(facts) => {
+                self.findings.push(describe(&facts));
+                Some(facts)
+            }
+            Err(error @ AdminError::Missing(_)) => {
+                let hint = "create it, or set `create_topics: true` for output topics";
+                self.problems.push(format!("{error}; {hint}"));
+                None
+            }
+            Err(error) => {
+                self.unreachable |= matches!(error, AdminError::Unreachable(..));
+                self.problems.push(error.to_string());
+                None
+            }
+        }
+    }
+
+    fn check_input(&mut self, facts: &TopicFacts) {
+        if facts.cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact")) {
+            self.problems.push(format!(
+                "topic `{}` has cleanup.policy=compact: records that the state was made of would \
+                 vanish; use a topic with cleanup.policy=delete",
+                facts.name
+            ));
+        }
+    }
+
+    fn check_limit(&mut self, facts: &TopicFacts, needed: u64, limit: &str) {
+        if let Some(bytes) = facts.max_message_bytes
+            && bytes < needed
+        {
+            self.problems.push(format!(
+                "topic `{}` takes messages of at most {bytes} bytes, {limit} needs {needed}; raise \
+                 max.message.bytes of the topic or lower the limit",
+                facts.name
+            ));
+        }
+    }
+}
+
+/// A topic just created takes a moment until every broker knows it.
+async fn described_soon(admin: &Admin, topic: &str) -> Result<TopicFacts, AdminError> {
+    let mut answer = admin.describe(topic).await;
+    for _ in 0..50 {
+        if answer.is_ok() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        answer = admin.describe(topic).await;
+    }
+    answer
+}
+
+fn describe(facts: &TopicFacts) -> String {
+    let TopicFacts { name, partitions, max_message_bytes, cleanup_policy } = facts;
+    let bytes = max_message_bytes.map_or("not readable".to_owned(), |b| b.to_string());
+    let policy = cleanup_policy.as_deref().unwrap_or("not readable");
+    format!(
+        "topic `{name}`: {partitions} partitions, max.message.bytes {bytes}, cleanup.policy {policy}"
+    )
+}

@@ -1,0 +1,347 @@
+//! The daemon: asks the cluster once, starts workers and the HTTP listener, waits for the end.
+//!
+//! Workers are OS threads that share nothing; Tokio serves the control plane alone. The end is a
+//! signal, a worker that failed, or, with `until_end`, the end of the log.
+
+use super::{
+    Definition, Totals,
+    connect::{self, Cluster},
+    tasks,
+    worker::{Progress, Report, Worker, WorkerError, WorkerOptions, WorkerSummary},
+};
+use crate::{
+    kafka::{self, ClientProperties, ConsumerGroup, admin::Admin},
+    settings::Settings,
+    sink::{Sink, Topics},
+    source::Source,
+    telemetry::{self, BuildInfo, Health, Metrics},
+};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use tracing::{error, info, warn};
+
+/// What `run` may be told beside files.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Rebuild the state of a group that ran with another definition.
+    pub migrate: bool,
+    /// End once every partition of the input is folded and committed.
+    pub until_end: bool,
+    /// The broker is the embedded one, which has no admin API: its partitions are told here.
+    pub embedded: Option<Embedding>,
+    /// How far the run is.
+    pub progress: Progress,
+    /// Ends the run when set.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What cannot be asked of an embedded broker.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    /// `HOST:PORT`.
+    pub bootstrap_servers: String,
+    /// Partitions of the input topic, and of the output topic.
+    pub partitions: i32,
+}
+
+/// Why a run did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The cluster does not offer what the pipeline needs.
+    #[error("the cluster is not ready for this pipeline:\n  {}", .0.join("\n  "))]
+    Cluster(Vec<String>),
+    /// A worker failed for good.
+    #[error("worker {index} failed: {}", chain(.error))]
+    Worker {
+        /// Its number.
+        index: usize,
+        /// Why.
+        error: WorkerError,
+    },
+    /// A worker panicked; the log says where.
+    #[error("worker {0} panicked")]
+    Panicked(usize),
+    /// Threads or sockets could not be made.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Finishing took longer than `shutdown_grace`, or a second signal came.
+    #[error(
+        "ended before everything was finished; what is not committed is repeated at next start"
+    )]
+    Forced,
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Outcomes of all records whose offsets were committed.
+    pub totals: Totals,
+    /// Records replayed to rebuild state.
+    pub replayed: u64,
+}
+
+/// Runs a pipeline until it is told to stop.
+pub async fn run(
+    definition: Arc<Definition>,
+    settings: &Settings,
+    options: RunOptions,
+) -> Result<Summary, RunError> {
+    let clients = Clients::new(settings, options.embedded.as_ref());
+    let cluster = ask_cluster(&definition, settings, &options, &clients).await?;
+    let metrics = Arc::new(Metrics::new(&BuildInfo {
+        version: env!("CARGO_PKG_VERSION"),
+        pipeline: &definition.spec().pipeline,
+        definition: definition.hash(),
+    }));
+    metrics.tls_verification_disabled.set(settings.tls_verification_disabled().into());
+    let health = Arc::new(Health::new(settings.workers.get()));
+    let listener = telemetry::bind(settings.listen).await?;
+    info!(address = %listener.local_addr()?, "serving /metrics, /livez, /readyz");
+    let stop = Arc::clone(&options.stop);
+    let http = tasks::spawn(
+        "http",
+        telemetry::serve(
+            listener,
+            Arc::clone(&metrics),
+            Arc::clone(&health),
+            std::future::pending(),
+        ),
+    );
+
+    let report = |index| Report::new(index, &metrics, &health, &options.progress);
+    let start = Start { definition: &definition, settings, options: &options, clients: &clients };
+    let workers = start.workers(&cluster, report)?;
+    let ended = wait_for_end(&workers, &options, cluster.input_partitions()).await;
+    info!(reason = ended, "draining");
+    health.set_draining();
+    stop.store(true, Ordering::Relaxed);
+    let result = finish(workers, settings).await;
+    http.abort();
+    result
+}
+
+/// Client properties, and the broker they lead to.
+struct Clients {
+    consumer: ClientProperties,
+    producer: ClientProperties,
+}
+
+impl Clients {
+    fn new(settings: &Settings, embedded: Option<&Embedding>) -> Self {
+        let broker = |properties: Vec<(String, String)>| {
+            let embedded =
+                embedded.map(|e| ("bootstrap.servers".to_owned(), e.bootstrap_servers.clone()));
+            ClientProperties::new(properties.into_iter().chain(embedded))
+        };
+        let exposed =
+            |(name, value): (String, crate::settings::Property)| (name, value.expose().to_owned());
+        Self {
+            consumer: broker(settings.consumer_properties().map(exposed).collect()),
+            producer: broker(settings.producer_properties().map(exposed).collect()),
+        }
+    }
+}
+
+/// Producer properties as the settings say, for clients beside the daemon's.
+pub fn producer_properties(settings: &Settings, embedded: Option<&Embedding>) -> ClientProperties {
+    Clients::new(settings, embedded).producer
+}
+
+/// An admin client as the settings say.
+pub fn admin(settings: &Settings) -> Result<Admin, kafka::admin::AdminError> {
+    let clients = Clients::new(settings, None);
+    let timeout = duration(settings.startup_timeout.us);
+    Admin::connect(&kafka::admin_config(&clients.producer), timeout)
+}
+
+async fn ask_cluster(
+    definition: &Definition,
+    settings: &Settings,
+    options: &RunOptions,
+    clients: &Clients,
+) -> Result<Cluster, RunError> {
+    if let Some(embedded) = &options.embedded {
+        info!("embedded broker: topic guards skipped");
+        let topics = definition.spec().source.topics.iter();
+        return Ok(Cluster {
+            inputs: topics.map(|topic| (topic.clone(), embedded.partitions)).collect(),
+            output_partitions: embedded.partitions,
+            ..Cluster::default()
+        });
+    }
+    let timeout = duration(settings.startup_timeout.us);
+    let admin = Admin::connect(&kafka::admin_config(&clients.producer), timeout)
+        .map_err(|error| RunError::Cluster(vec![error.to_string()]))?;
+    let cluster = connect::inspect(&admin, definition, settings.create_topics).await;
+    for finding in &cluster.findings {
+        info!("{finding}");
+    }
+    if cluster.problems.is_empty() { Ok(cluster) } else { Err(RunError::Cluster(cluster.problems)) }
+}
+
+type Handle = thread::JoinHandle<Result<WorkerSummary, WorkerError>>;
+
+/// What every worker is started from.
+struct Start<'s> {
+    definition: &'s Arc<Definition>,
+    settings: &'s Settings,
+    options: &'s RunOptions,
+    clients: &'s Clients,
+}
+
+impl Start<'_> {
+    fn workers(
+        &self,
+        cluster: &Cluster,
+        report: impl Fn(usize) -> Report,
+    ) -> Result<Vec<Handle>, RunError> {
+        let options = self.worker_options(cluster);
+        (0..self.settings.workers.get())
+            .map(|index| self.worker(index, options.clone(), report(index)))
+            .collect()
+    }
+
+    fn worker_options(&self, cluster: &Cluster) -> WorkerOptions {
+        let settings = self.settings;
+        WorkerOptions {
+            commit_interval: duration(settings.commit_interval.us),
+            commit_records: settings.commit_records.get() as u64,
+            commit_bytes: usize::try_from(settings.commit_bytes.0).unwrap_or(usize::MAX),
+            batch_records: settings.batch_records.get(),
+            inputs: cluster.inputs.clone(),
+            output_partitions: cluster.output_partitions,
+            settle: duration(settings.shutdown_grace.us) / 2,
+            migrate: self.options.migrate,
+        }
+    }
+
+    fn worker(
+        &self,
+        index: usize,
+        options: WorkerOptions,
+        report: Report,
+    ) -> Result<Handle, RunError> {
+        let spec = self.definition.spec();
+        let instance = self.settings.group_instance_id.as_ref().map(|id| format!("{id}-{index}"));
+        let group = ConsumerGroup { id: spec.pipeline.clone(), instance };
+        let consumer = kafka::consumer_config(&self.clients.consumer, &group);
+        let largest = spec.limits.vector_bytes.0.max(spec.limits.record_bytes.0) + MESSAGE_ROOM;
+        let producer = kafka::producer_config(&self.clients.producer, largest);
+        let inputs = spec.source.topics.clone();
+        let topics = Topics {
+            output: spec.output.topic.clone(),
+            dead_letter: spec.dead_letter.as_ref().map(|d| d.topic.clone()),
+        };
+        let (definition, stop) = (Arc::clone(self.definition), Arc::clone(&self.options.stop));
+        let work = move || {
+            let source = Source::join(&consumer, &inputs)?;
+            let sink = Sink::open(&producer, &topics)?;
+            Worker::new(definition, options, (source, sink), report).run(&stop)
+        };
+        Ok(tasks::thread(format!("worker-{index}"), work)?)
+    }
+}
+
+/// Room for keys and headers beside the largest value.
+const MESSAGE_ROOM: u64 = 128 * 1024;
+
+/// Waits for a reason to stop and names it.
+async fn wait_for_end(workers: &[Handle], options: &RunOptions, partitions: i32) -> &'static str {
+    let partitions = u64::try_from(partitions).unwrap_or(0);
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let mut signal = std::pin::pin!(signal());
+    loop {
+        tokio::select! {
+            () = &mut signal => return "signal",
+            _ = tick.tick() => {}
+        }
+        if options.stop.load(Ordering::Relaxed) {
+            return "asked to stop";
+        }
+        if workers.iter().any(Handle::is_finished) {
+            return "a worker ended";
+        }
+        if options.until_end && options.progress.at_end.load(Ordering::Relaxed) == partitions {
+            return "end of the input";
+        }
+    }
+}
+
+/// Waits for the workers; a second signal or the end of the grace period forces the end.
+async fn finish(workers: Vec<Handle>, settings: &Settings) -> Result<Summary, RunError> {
+    let grace = duration(settings.shutdown_grace.us);
+    let mut forced = std::pin::pin!(async {
+        tokio::select! {
+            () = signal() => warn!("second signal"),
+            () = tokio::time::sleep(grace) => warn!("grace period over"),
+        }
+    });
+    while !workers.iter().all(Handle::is_finished) {
+        tokio::select! {
+            () = &mut forced => return Err(RunError::Forced),
+            () = tokio::time::sleep(Duration::from_millis(10)) => {}
+        }
+    }
+    let mut summary = Summary::default();
+    let mut failure = None;
+    for (index, worker) in workers.into_iter().enumerate() {
+        match tasks::joined(worker) {
+            Some(Ok(done)) => {
+                summary.totals += &done.totals;
+                summary.replayed += done.replayed;
+            }
+            Some(Err(error)) => {
+                error!(worker = index, error = chain(&error), "worker failed");
+                failure.get_or_insert(RunError::Worker { index, error });
+            }
+            None => {
+                failure.get_or_insert(RunError::Panicked(index));
+            }
+        }
+    }
+    failure.map_or(Ok(summary), Err)
+}
+
+/// Completes at SIGTERM or SIGINT.
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(error) => {
+                error!(%error, "SIGTERM cannot be caught");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        result = tokio::signal::ctrl_c() => {
+            if let Err(error) = result {
+                error!(%error, "SIGINT cannot be caught");
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+fn duration(us: i64) -> Duration {
+    Duration::from_micros(u64::try_from(us).unwrap_or(0))
+}

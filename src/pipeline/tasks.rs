@@ -1,0 +1,38 @@
+//! The only place that starts tasks and threads: each has a name, and a panic is reported.
+
+use std::{future::Future, io, thread};
+use tokio::task::JoinHandle;
+use tracing::{Instrument, error, info_span};
+
+/// Starts a task on the current runtime.
+#[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+pub fn spawn<F>(name: &'static str, task: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(task.instrument(info_span!("task", name)))
+}
+
+/// Starts a named OS thread: Kafka clients block and live on threads of their own.
+pub fn thread<T: Send + 'static>(
+    name: String,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<thread::JoinHandle<T>> {
+    thread::Builder::new().name(name).spawn(work)
+}
+
+/// The result of a joined thread; a panic is reported and becomes none.
+pub fn joined<T>(handle: thread::JoinHandle<T>) -> Option<T> {
+    let name = handle.thread().name().unwrap_or_default().to_owned();
+    handle
+        .join()
+        .inspect_err(|panic| {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
+            error!(thread = name, panic = text, "thread panicked");
+        })
+        .ok()
+}

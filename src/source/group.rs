@@ -1,0 +1,234 @@
+//! A member of the consumer group: one queue per partition, one bell for all of them.
+
+use super::lookup::{self, Lookup};
+use crate::{
+    batch::RawBatch,
+    kafka::{
+        self, Consumer, ConsumerEvents, Notice, PartitionQueue, Rebalance, TopicPartition, Wakeup,
+    },
+};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer as _, RebalanceProtocol},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+/// Why the source cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The client could not be made: a property is wrong.
+    #[error("the consumer cannot be created")]
+    Create(#[source] KafkaError),
+    /// The wake-up could not be made.
+    #[error("no wake-up for the consumer's queues")]
+    Wakeup(#[source] io::Error),
+    /// The client failed for good.
+    #[error("the consumer failed for good")]
+    Fatal(#[source] KafkaError),
+    /// Assigning or giving back partitions failed.
+    #[error("the assignment cannot be carried out")]
+    Assign(#[source] KafkaError),
+}
+
+/// Why offsets were not committed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The group has moved on: the partitions are, or will be, somebody else's. Routine.
+    #[error("the group has rebalanced")]
+    Rebalanced(#[source] KafkaError),
+    /// The coordinator did not take it this time.
+    #[error("the offsets were not committed")]
+    Retry(#[source] KafkaError),
+}
+
+/// Something that happened to the assignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceEvent {
+    /// Partitions to take: look their positions up, then [`Source::assign`].
+    Assigned(Vec<TopicPartition>),
+    /// Partitions to give back with [`Source::unassign`]; `lost` forbids committing first.
+    Revoked {
+        /// Which.
+        partitions: Vec<TopicPartition>,
+        /// True if they may be somebody else's already.
+        lost: bool,
+    },
+}
+
+/// A position to commit.
+#[derive(Debug, Clone)]
+pub struct Position {
+    /// Of which partition.
+    pub partition: TopicPartition,
+    /// Next offset to read.
+    pub offset: i64,
+    /// What to store with it: ASCII, under 4096 bytes.
+    pub metadata: String,
+}
+
+/// The consumer side of a worker.
+pub struct Source {
+    // Queues go first: they ring the wake-up and hold the consumer.
+    queues: BTreeMap<TopicPartition, PartitionQueue>,
+    consumer: Arc<Consumer>,
+    wakeup: Wakeup,
+}
+
+impl Source {
+    /// Joins the group for `topics`.
+    pub fn join(config: &ClientConfig, topics: &[String]) -> Result<Self, SourceError> {
+        let consumer: Consumer =
+            config.create_with_context(ConsumerEvents::default()).map_err(SourceError::Create)?;
+        let wakeup = Wakeup::new().map_err(SourceError::Wakeup)?;
+        kafka::ring_events(&consumer, &wakeup).map_err(SourceError::Create)?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&names).map_err(SourceError::Create)?;
+        Ok(Self { queues: BTreeMap::new(), consumer: Arc::new(consumer), wakeup })
+    }
+
+    /// Serves the group and returns the next change of the assignment, if any.
+    pub fn serve(&self) -> Result<Option<SourceEvent>, SourceError> {
+        if let Some(Err(error)) = self.consumer.poll(Duration::ZERO)
+            && let KafkaError::MessageConsumptionFatal(_) = error
+        {
+            return Err(SourceError::Fatal(error));
+        }
+        Ok(self.consumer.context().next_rebalance().map(|rebalance| match rebalance {
+            Rebalance::Assigned(partitions) => SourceEvent::Assigned(partitions),
+            Rebalance::Revoked(partitions) => {
+                SourceEvent::Revoked { partitions, lost: kafka::assignment_lost(&self.consumer) }
+            }
+        }))
+    }
+
+    /// Asks for the committed positions and the ends of the log, off this thread: the answer may
+    /// have to wait for a broker or for a dead peer's transaction.
+    pub fn lookup(&self, partitions: Vec<TopicPartition>) -> mpsc::Receiver<Vec<Lookup>> {
+        lookup::spawn(Arc::clone(&self.consumer), partitions)
+    }
+
+    /// Takes partitions, each from its offset. Their queues are split off before the fetch starts.
+    pub fn assign(&mut self, starts: &[(TopicPartition, i64)]) -> Result<(), SourceError> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in starts {
+            let queue =
+                PartitionQueue::split(&self.consumer, &partition.topic, partition.partition)
+                    .ok_or_else(|| {
+                        SourceError::Assign(KafkaError::Subscription(partition.topic.clone()))
+                    })?;
+            queue.ring(&self.wakeup);
+            self.queues.insert(partition.clone(), queue);
+            list.add_partition_offset(
+                &partition.topic,
+                partition.partition,
+                Offset::Offset(*offset),
+            )
+            .map_err(SourceError::Assign)?;
+        }
+        match self.consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list),
+        }
+        .map_err(SourceError::Assign)
+    }
+
+    /// Gives partitions back to the group.
+    pub fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), SourceError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            self.queues.remove(partition);
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        kafka::unassign(&self.consumer, &list).map_err(SourceError::Assign)
+    }
+
+    /// Moves waiting records of a partition into `batch`, at most `max`; records at or below
+    /// `after` are skipped. Returns how many messages were taken off the queue.
+    pub fn consume(
+        &mut self,
+        partition: &TopicPartition,
+        (max, after): (usize, i64),
+        batch: &mut RawBatch,
+        notice: impl FnMut(Notice),
+    ) -> usize {
+        self.queues.get_mut(partition).map_or(0, |q| q.consume(max, after, batch, notice))
+    }
+
+    /// The end of a partition's log, if everything before it has been handed out. Markers of
+    /// transactions take offsets but are no records, so the position decides, not the last record.
+    pub fn reached_end(&self, partition: &TopicPartition, next: i64) -> Option<i64> {
+        let TopicPartition { topic, partition } = partition;
+        let end = kafka::log_end(&self.consumer, topic, *partition)?;
+        if next >= end {
+            return Some(end);
+        }
+        let positions = self.consumer.position().ok()?;
+        let position = positions.find_partition(topic, *partition)?.offset().to_raw()?;
+        (position >= end).then_some(end)
+    }
+
+    /// Goes back to `offset`, after an error may have moved the position.
+    pub fn seek(&self, partition: &TopicPartition, offset: i64) -> Result<(), SourceError> {
+        let TopicPartition { topic, partition } = partition;
+        self.consumer
+            .seek(topic, *partition, Offset::Offset(offset), Duration::from_secs(1))
+            .map_err(SourceError::Assign)
+    }
+
+    /// Stops fetching a partition without giving it back: it stays ours, so that nobody folds it.
+    pub fn stop_fetching(&mut self, partition: &TopicPartition) -> Result<(), SourceError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&partition.topic, partition.partition);
+        self.queues.remove(partition);
+        self.consumer.pause(&list).map_err(SourceError::Assign)
+    }
+
+    /// Waits until a record, a rebalance or an event is there, or the time is over.
+    pub fn wait(&mut self, timeout: Duration) -> Result<(), SourceError> {
+        self.wakeup.wait(timeout).map_err(SourceError::Wakeup)
+    }
+
+    /// Commits positions with their metadata and waits for the coordinator's answer.
+    pub fn commit(&self, positions: &[Position]) -> Result<(), CommitError> {
+        let mut list = TopicPartitionList::new();
+        for position in positions {
+            let TopicPartition { topic, partition } = &position.partition;
+            let mut element = list.add_partition(topic, *partition);
+            element.set_metadata(position.metadata.as_str());
+            element.set_offset(Offset::Offset(position.offset)).map_err(CommitError::Retry)?;
+        }
+        self.consumer.commit(&list, CommitMode::Sync).map_err(|error| {
+            match error.rdkafka_error_code() {
+                Some(
+                    RDKafkaErrorCode::IllegalGeneration
+                    | RDKafkaErrorCode::UnknownMemberId
+                    | RDKafkaErrorCode::RebalanceInProgress
+                    | RDKafkaErrorCode::FencedInstanceId
+                    | RDKafkaErrorCode::AssignmentLost
+                    | RDKafkaErrorCode::StaleMemberEpoch,
+                ) => CommitError::Rebalanced(error),
+                _ => CommitError::Retry(error),
+            }
+        })
+    }
+
+    /// Errors the client reported so far.
+    pub fn errors(&self) -> u64 {
+        self.consumer.context().errors()
+    }
+}
+
+impl Drop for Source {
+    /// Leaves the group. Blocks until the coordinator was told or the session has timed out.
+    fn drop(&mut self) {
+        self.consumer.context().close();
+        self.queues.clear();
+        kafka::silence_events(&self.consumer);
+    }
+}

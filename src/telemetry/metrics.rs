@@ -1,0 +1,155 @@
+//! The metrics, each a field of one struct. Their names are an interface: never renamed lightly.
+
+use super::partition::Partitions;
+use super::process::ProcessMetrics;
+use super::registration::Registration;
+use super::{BuildInfo, CommitResult, PartitionMetrics, Rebalance, Step};
+use crate::batch::Reason;
+use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
+use std::sync::Arc;
+
+/// All metrics of the process. Cheap to update from any thread.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    process: ProcessMetrics,
+    partitions: Arc<Partitions>,
+    rejected: Vec<IntCounter>,
+    dropped: Vec<IntCounter>,
+    batch_seconds: Vec<Histogram>,
+    commits: Vec<IntCounter>,
+    rebalances: Vec<IntCounter>,
+    /// Records whose offsets were committed.
+    pub records_consumed_total: IntCounter,
+    /// Vectors acknowledged and committed.
+    pub records_published_total: IntCounter,
+    /// Records held back until the watermark passes them.
+    pub records_held: IntGauge,
+    /// Records that only the complete JSON Schema validator could judge.
+    pub slow_path_records_total: IntCounter,
+    /// Kafka timestamp of a record to the acknowledgement of its vector.
+    pub record_latency_seconds: Histogram,
+    /// Memory of the keys' state.
+    pub state_bytes: IntGauge,
+    /// Keys with state.
+    pub state_keys: IntGauge,
+    /// Records folded again to rebuild state; they are not consumed again.
+    pub replay_records_total: IntCounter,
+    /// Records still to be folded again before all partitions are live.
+    pub replay_remaining_records: IntGauge,
+    /// Partitions assigned to this process.
+    pub partitions_assigned: IntGauge,
+    /// Replays whose digest differs from the committed one. Must stay 0.
+    pub fold_divergence_total: IntCounter,
+    /// Encoded messages of open commits; bounded by `commit_bytes` per worker.
+    pub outbox_bytes: IntGauge,
+    /// Messages handed to librdkafka and not yet acknowledged; bounded by its queue.
+    pub producer_queue_messages: IntGauge,
+    /// Errors that librdkafka reported, those it recovers from included.
+    pub kafka_errors_total: IntCounter,
+    /// 1 if certificates of brokers are not verified.
+    pub tls_verification_disabled: IntGauge,
+    /// Open connections to the metrics port.
+    pub http_connections: IntGauge,
+}
+
+impl Metrics {
+    /// Registers all metrics in a registry of their own.
+    pub fn new(build: &BuildInfo<'_>) -> Self {
+        let new = Registration { registry: Registry::new() };
+        new.build_info(build);
+        Self {
+            rejected: new.counters("records_rejected_total", REJECTED, "reason", &reasons()),
+            dropped: new.counters("records_dropped_total", DROPPED, "reason", &reasons()),
+            batch_seconds: new.batch_seconds(),
+            commits: new.counters(
+                "commits_total",
+                "Commits of offsets by result.",
+                "result",
+                &CommitResult::NAMES,
+            ),
+            rebalances: new.counters(
+                "rebalances_total",
+                "Changes of the assignment by kind.",
+                "kind",
+                &Rebalance::NAMES,
+            ),
+            partitions: Arc::new(Partitions::new(
+                new.partition_gauges("consumer_lag_records", CONSUMER_LAG),
+                new.partition_gauges("watermark_lag_seconds", WATERMARK_LAG),
+            )),
+            records_consumed_total: new.counter("records_consumed_total", CONSUMED),
+            records_published_total: new.counter("records_published_total", PUBLISHED),
+            records_held: new.gauge("records_held", "Records held until the watermark passes."),
+            slow_path_records_total: new.counter("slow_path_records_total", SLOW_PATH),
+            record_latency_seconds: new.latency(),
+            state_bytes: new.gauge("state_bytes", "Memory of the state of all keys."),
+            state_keys: new.gauge("state_keys", "Keys that have state."),
+            replay_records_total: new.counter("replay_records_total", REPLAYED),
+            replay_remaining_records: new.gauge("replay_remaining_records", REMAINING),
+            partitions_assigned: new.gauge("partitions_assigned", "Partitions assigned here."),
+            fold_divergence_total: new.counter("fold_divergence_total", DIVERGENCE),
+            outbox_bytes: new.gauge("outbox_bytes", "Encoded messages of open commits."),
+            producer_queue_messages: new.gauge("producer_queue_messages", PRODUCER_QUEUE),
+            kafka_errors_total: new.counter("kafka_errors_total", "Errors that librdkafka saw."),
+            tls_verification_disabled: new.gauge("tls_verification_disabled", TLS),
+            http_connections: new.gauge("http_connections", "Open connections to this port."),
+            process: ProcessMetrics::new(&new.registry),
+            registry: new.registry,
+        }
+    }
+
+    /// Records sent to the dead-letter topic for `reason`.
+    pub fn records_rejected_total(&self, reason: Reason) -> &IntCounter {
+        &self.rejected[reason as usize]
+    }
+
+    /// Records counted and not kept for `reason`.
+    pub fn records_dropped_total(&self, reason: Reason) -> &IntCounter {
+        &self.dropped[reason as usize]
+    }
+
+    /// Time one batch spent in `step`.
+    pub fn batch_seconds(&self, step: Step) -> &Histogram {
+        &self.batch_seconds[step as usize]
+    }
+
+    /// Commits that ended with `result`.
+    pub fn commits_total(&self, result: CommitResult) -> &IntCounter {
+        &self.commits[result as usize]
+    }
+
+    /// Rebalances of this kind.
+    pub fn rebalances_total(&self, kind: Rebalance) -> &IntCounter {
+        &self.rebalances[kind as usize]
+    }
+
+    /// The series of one partition. They are removed when the last handle is dropped.
+    pub fn partition(&self, topic: &str, partition: i32) -> PartitionMetrics {
+        Partitions::handle(&self.partitions, topic, partition)
+    }
+
+    /// The exposition in Prometheus' text format; figures of the process are read now.
+    pub fn expose(&self) -> String {
+        self.process.refresh();
+        let families = self.registry.gather();
+        TextEncoder::new().encode_to_string(&families).expect("every family has samples and a name")
+    }
+}
+
+const CONSUMED: &str = "Records whose offsets were committed.";
+const PUBLISHED: &str = "Vectors acknowledged and committed.";
+const REJECTED: &str = "Records sent to the dead-letter topic, by reason.";
+const DROPPED: &str = "Records counted and not kept, by reason.";
+const SLOW_PATH: &str = "Records that only the complete JSON Schema validator could judge.";
+const CONSUMER_LAG: &str = "Records between the position and the end of the partition.";
+const WATERMARK_LAG: &str = "Kafka timestamp of the newest record less the watermark.";
+const REPLAYED: &str = "Records folded again to rebuild state.";
+const REMAINING: &str = "Records to fold again before all partitions are live.";
+const DIVERGENCE: &str = "Replays whose digest differs from the committed one; must stay 0.";
+const PRODUCER_QUEUE: &str = "Messages handed to the producer and not yet acknowledged.";
+const TLS: &str = "1 if certificates of brokers are not verified.";
+
+fn reasons() -> [&'static str; Reason::ALL.len()] {
+    Reason::ALL.map(Reason::name)
+}

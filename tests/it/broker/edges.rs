@@ -1,0 +1,140 @@
+//! The source and the sink by themselves: splitting, metadata, hand-over between two members.
+
+use super::cluster;
+use millstream::{
+    batch::{MessageParts, Outbox, RawBatch, Target},
+    kafka::{self, ClientProperties, ConsumerGroup, TopicPartition},
+    sink::{Sink, Topics},
+    source::{Position, Source, SourceEvent},
+};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+fn properties() -> ClientProperties {
+    ClientProperties::new([("bootstrap.servers".to_owned(), cluster::bootstrap())])
+}
+
+fn join(group: &str, topic: &str) -> Source {
+    let group = ConsumerGroup { id: group.to_owned(), instance: None };
+    Source::join(&kafka::consumer_config(&properties(), &group), &[topic.to_owned()]).unwrap()
+}
+
+fn fill(topic: &str, messages: usize) {
+    let topics = Topics { output: topic.to_owned(), dead_letter: None };
+    let sink = Sink::open(&kafka::producer_config(&properties(), 1_000_000), &topics).unwrap();
+    let mut outbox = Outbox::default();
+    for i in 0..messages {
+        let parts = MessageParts {
+            target: Target::Output,
+            partition: Some(i32::try_from(i % 2).unwrap()),
+            key: Some(b"k"),
+            timestamp_ms: Some(1_000 + i64::try_from(i).unwrap()),
+        };
+        outbox.push(parts, |out| {
+            out.extend_from_slice(i.to_string().as_bytes());
+            true
+        });
+    }
+    assert_eq!(sink.send(&outbox, 0).unwrap(), messages);
+    while sink.poll(Duration::from_millis(1)).unwrap() > 0 {}
+}
+
+/// A member that takes what it is given from the committed position, or the start.
+struct Member {
+    source: Source,
+    next: BTreeMap<TopicPartition, i64>,
+    read: usize,
+}
+
+impl Member {
+    fn new(source: Source) -> Self {
+        Self { source, next: BTreeMap::new(), read: 0 }
+    }
+
+    fn turn(&mut self) {
+        match self.source.serve().unwrap() {
+            Some(SourceEvent::Assigned(partitions)) => {
+                let answer = self.source.lookup(partitions).recv().unwrap();
+                let starts: Vec<(TopicPartition, i64)> = answer
+                    .into_iter()
+                    .map(|l| (l.partition, l.committed.map_or(l.low, |c| c.offset)))
+                    .collect();
+                self.source.assign(&starts).unwrap();
+                self.next.extend(starts);
+            }
+            Some(SourceEvent::Revoked { partitions, lost }) => {
+                assert!(!lost);
+                self.commit();
+                self.source.unassign(&partitions).unwrap();
+                self.next.retain(|p, _| !partitions.contains(p));
+            }
+            None => {}
+        }
+        for (partition, next) in &mut self.next {
+            let mut batch = RawBatch::new(Arc::from(partition.topic.as_str()), partition.partition);
+            self.source.consume(partition, (100, *next - 1), &mut batch, |_| {});
+            if let Some((first, last)) = batch.offsets() {
+                assert_eq!(first, *next, "no gap, no repeat");
+                *next = last + 1;
+                self.read += batch.len();
+            }
+        }
+        self.source.wait(Duration::from_millis(10)).unwrap();
+    }
+
+    fn commit(&self) {
+        let positions: Vec<Position> = self
+            .next
+            .iter()
+            .map(|(partition, offset)| Position {
+                partition: partition.clone(),
+                offset: *offset,
+                metadata: format!("at {offset}"),
+            })
+            .collect();
+        self.source.commit(&positions).unwrap();
+    }
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+    }
+}
+
+/// Batch consume once moved the position behind an end-of-partition notice, so that the partition
+/// that stays with the first member went on one record too late (librdkafka#4844).
+#[test]
+fn two_members_hand_partitions_over_without_gap_or_repeat() {
+    let topic = cluster::unique("edges");
+    cluster::create(&topic, 2, &[]);
+    fill(&topic, 1_000);
+    let mut first = Member::new(join(&topic, &topic));
+    until("all read", || {
+        first.turn();
+        first.read == 1_000
+    });
+    let mut second = Member::new(join(&topic, &topic));
+    until("one partition each", || {
+        first.turn();
+        second.turn();
+        first.next.len() == 1 && second.next.len() == 1
+    });
+    fill(&topic, 500);
+    until("the rest read", || {
+        first.turn();
+        second.turn();
+        first.read + second.read == 1_500
+    });
+    assert!(second.read >= 250);
+    second.commit();
+    let partition = second.next.keys().next().unwrap().clone();
+    let answer = second.source.lookup(vec![partition]).recv().unwrap();
+    let committed = answer[0].committed.clone().unwrap();
+    assert_eq!((committed.offset, answer[0].low, answer[0].high), (750, 0, 750));
+    assert_eq!(committed.metadata, b"at 750");
+}

@@ -1,0 +1,100 @@
+//! Several processes in one group: nobody loses a record, every value is right.
+
+use super::{
+    cluster,
+    daemon::{Daemon, Pipeline},
+    flights::send,
+    oracle,
+};
+use millstream::source::{Generator as _, Record, cards::Cards};
+use std::{thread, time::Duration};
+
+/// Seeded card transactions into the pipeline's input.
+pub(super) fn produce_cards(topic: &str, seed: u64, total: u64) {
+    produce(topic, Cards::new(seed, 200, total), u64::MAX);
+}
+
+/// Writes them with a pause of 10 ms after every `burst` records.
+fn produce(topic: &str, mut cards: Cards, burst: u64) {
+    let producer = cluster::producer();
+    let (mut record, mut count) = (Record::default(), 0);
+    while cards.next(&mut record) {
+        let key = std::str::from_utf8(&record.key).unwrap();
+        send(&producer, topic, key, std::str::from_utf8(&record.value).unwrap());
+        count += 1;
+        if count % burst == 0 {
+            cluster::flush(&producer);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+    cluster::flush(&producer);
+}
+
+/// One is killed and one is stopped in mid-stream; a third finishes.
+#[test]
+fn kill_and_terminate_in_mid_stream_lose_nothing_and_every_value_is_right() {
+    const TOTAL: u64 = 60_000;
+    let pipeline = Pipeline::copy("card-features.yaml", 6, |text| text);
+    let input = pipeline.input.clone();
+    let feed = thread::spawn(move || produce(&input, Cards::new(1, 200, TOTAL), 200));
+    let mut killed = Daemon::start(&pipeline, &["--set", "workers=2"]);
+    let mut terminated = Daemon::start(&pipeline, &["--set", "workers=1"]);
+    let some = |d: &Daemon| d.metric("millstream_records_published_total", "") > 3_000.0;
+    killed.wait_until("first vectors", 60, some);
+    terminated.wait_until("first vectors", 60, some);
+    killed.kill();
+    let mut last = Daemon::start(&pipeline, &["--set", "workers=2"]);
+    last.wait_until("vectors of the third", 90, some);
+    assert!(terminated.terminate().success(), "{}", terminated.log());
+    feed.join().unwrap();
+    last.wait_until("no lag", 120, |d| {
+        d.metric("millstream_partitions_assigned", "") == 6.0
+            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
+            && d.metric("millstream_consumer_lag_records", "") == 0.0
+    });
+    assert!(last.metric("millstream_replay_records_total", "") > 0.0, "state was rebuilt");
+    assert_eq!(last.metric("millstream_fold_divergence_total", ""), 0.0);
+    assert_eq!(terminated.metric("millstream_fold_divergence_total", ""), 0.0);
+    assert!(last.terminate().success(), "{}", last.log());
+    let judged = oracle::judge("card.py", &pipeline, &["--allow-duplicates"]);
+    assert_eq!(judged.input.len() as u64, TOTAL);
+}
+
+/// A clean stop in the middle, then a start: the values after it are as if nothing had happened,
+/// and nothing is published twice.
+#[test]
+fn a_restart_rebuilds_the_state_and_repeats_nothing() {
+    let pipeline = Pipeline::copy("card-features.yaml", 3, |text| text);
+    produce_cards(&pipeline.input, 2, 20_000);
+    let mut first = Daemon::start(&pipeline, &["--until-end"]);
+    assert!(first.wait(120).success(), "{}", first.log());
+    assert!(first.log().contains("consumed 20000 = published"), "{}", first.log());
+    produce(&pipeline.input, Cards::new(3, 200, 10_000).later(20_000), u64::MAX);
+    let mut second = Daemon::start(&pipeline, &["--until-end"]);
+    assert!(second.wait(120).success(), "{}", second.log());
+    assert!(second.log().contains("consumed 10000 = published"), "{}", second.log());
+    oracle::judge("card.py", &pipeline, &[]);
+}
+
+/// Static membership: a restarted instance takes its partitions back.
+#[test]
+fn static_members_come_back_to_their_partitions() {
+    let pipeline = Pipeline::copy("card-features.yaml", 4, |text| text);
+    produce_cards(&pipeline.input, 4, 5_000);
+    let arguments = ["--set", "group_instance_id=node-0", "--set", "workers=2"];
+    let mut first = Daemon::start(&pipeline, &arguments);
+    let done = |d: &Daemon| {
+        d.metric("millstream_partitions_assigned", "") == 4.0
+            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
+            && d.metric("millstream_consumer_lag_records", "") == 0.0
+    };
+    first.wait_until("no lag", 60, done);
+    assert!(first.terminate().success());
+    produce(&pipeline.input, Cards::new(5, 200, 5_000).later(5_000), u64::MAX);
+    let mut second = Daemon::start(&pipeline, &arguments);
+    second.wait_until("no lag", 60, |d| {
+        done(d) && d.metric("millstream_records_consumed_total", "") == 5_000.0
+    });
+    assert!(second.terminate().success());
+    oracle::judge("card.py", &pipeline, &[]);
+}

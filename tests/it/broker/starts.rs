@@ -1,0 +1,124 @@
+//! Where a partition begins, and when it refuses to.
+
+use super::{
+    cluster,
+    daemon::{Daemon, Pipeline},
+    groups::produce_cards,
+    topic,
+};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+};
+
+fn commit(group: &str, topic: &str, offset: i64) {
+    let consumer: BaseConsumer = cluster::client().set("group.id", group).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
+    consumer.commit(&list, CommitMode::Sync).unwrap();
+}
+
+fn delete_before(topic: &str, offset: i64) {
+    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
+}
+
+/// Waits for the stop, checks that it is said everywhere, and that nothing was published.
+fn stops_with(pipeline: &Pipeline, code: &str, published: usize) {
+    let mut daemon = Daemon::start(pipeline, &["--set", "workers=1"]);
+    daemon.wait_until(code, 30, |d| d.log().contains(code));
+    let (_, body) = daemon.get("/readyz").unwrap();
+    assert!(body.contains(code), "{body}");
+    assert!(daemon.terminate().success());
+    assert_eq!(topic::dump(&pipeline.output).len(), published);
+}
+
+#[test]
+fn a_committed_offset_outside_the_log_stops_the_partition() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    produce_cards(&pipeline.input, 1, 100);
+    commit(&pipeline.name, &pipeline.input, 5_000);
+    stops_with(&pipeline, "OFFSET_OUT_OF_RANGE", 0);
+}
+
+#[test]
+fn out_of_range_goes_on_where_the_file_says() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| {
+        text.replace("start: earliest", "start: earliest\n  out_of_range: earliest")
+    });
+    produce_cards(&pipeline.input, 1, 100);
+    delete_before(&pipeline.input, 40);
+    commit(&pipeline.name, &pipeline.input, 10);
+    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    assert!(daemon.log().contains("consumed 60 = published"), "{}", daemon.log());
+}
+
+#[test]
+fn records_gone_since_the_origin_stop_the_partition() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    produce_cards(&pipeline.input, 1, 100);
+    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    produce_cards(&pipeline.input, 2, 100);
+    delete_before(&pipeline.input, 50);
+    stops_with(&pipeline, "REPLAY_GAP", 100);
+}
+
+#[test]
+fn an_offset_of_another_program_stops_the_partition() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    produce_cards(&pipeline.input, 1, 100);
+    commit(&pipeline.name, &pipeline.input, 30);
+    stops_with(&pipeline, "FOREIGN_OFFSET", 0);
+}
+
+#[test]
+fn another_definition_needs_migrate() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    produce_cards(&pipeline.input, 1, 100);
+    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    let text = std::fs::read_to_string(&pipeline.file).unwrap();
+    std::fs::write(&pipeline.file, text.replace("lateness: 5s", "lateness: 6s")).unwrap();
+    stops_with(&pipeline, "OTHER_DEFINITION", 100);
+    produce_cards(&pipeline.input, 2, 50);
+    let arguments = ["--until-end", "--migrate", "--set", "workers=1"];
+    let mut daemon = Daemon::start(&pipeline, &arguments);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    assert!(daemon.log().contains("consumed 50 = published"), "{}", daemon.log());
+}
+
+#[test]
+fn start_latest_takes_only_what_comes_later() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| {
+        text.replace("start: earliest", "start: latest")
+    });
+    produce_cards(&pipeline.input, 1, 100);
+    let mut daemon = Daemon::start(&pipeline, &["--set", "workers=1"]);
+    daemon.wait_until("readiness", 30, |d| {
+        d.metric("millstream_partitions_assigned", "") == 1.0
+            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
+    });
+    produce_cards(&pipeline.input, 2, 50);
+    daemon.wait_until("the later ones", 30, |d| {
+        d.metric("millstream_records_consumed_total", "") == 50.0
+    });
+    assert!(daemon.terminate().success());
+    assert_eq!(topic::dump(&pipeline.output).len(), 50);
+}
+
+#[test]
+fn a_missing_topic_is_said_at_start() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    let text = std::fs::read_to_string(&pipeline.file).unwrap();
+    std::fs::write(&pipeline.file, text.replace(&pipeline.output, "nowhere.at-all")).unwrap();
+    let mut daemon = Daemon::start(&pipeline, &[]);
+    assert_eq!(daemon.wait(60).code(), Some(1));
+    assert!(daemon.log().contains("topic `nowhere.at-all` does not exist"), "{}", daemon.log());
+}

@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# A real single-node Kafka broker (KRaft) for tests, without Docker.
+#
+#   broker.sh fetch                 brings the jars into the cache
+#   broker.sh start DIR             starts a broker whose data, certificates and log live in DIR,
+#                                   waits until it answers, writes DIR/env
+#   broker.sh stop DIR              stops that broker; DIR stays
+#   broker.sh run -- COMMAND...     starts one in a fresh directory, runs COMMAND with DIR/env set,
+#                                   stops it, exits as COMMAND did
+#   broker.sh tool CLASS ARGS...    runs one of Kafka's own tools, e.g. org.apache.kafka.tools.TopicCommand
+#
+# DIR/env sets KAFKA_BOOTSTRAP (plaintext) and KAFKA_TLS_BOOTSTRAP, KAFKA_TLS_CA, KAFKA_TLS_USER,
+# KAFKA_TLS_PASSWORD (SASL_SSL with SCRAM-SHA-512). Where KAFKA_BOOTSTRAP is set already, `run` uses
+# that broker and starts none; the KAFKA_TLS_* are then the caller's to set. SCRAM against Kafka 4
+# needs librdkafka 2.6.1 or later, so Debian 12's kcat (2.0.2) reaches the plaintext listener only.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/millstream/kafka
+jars=$cache/$(sha256sum "$here/pom.xml" | cut -c1-12)
+start_seconds_max=120
+
+say() { printf 'broker: %s\n' "$*" >&2; }
+
+# MAIN_CLASS ARGS...: warnings and errors only, the tools otherwise print all their settings.
+java_main() { java -Xmx256m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" "$@"; }
+
+fetch() {
+    [[ -d $jars ]] && return
+    say "fetching the Kafka jars into $jars"
+    mkdir -p "$cache"
+    local partial
+    partial=$(mktemp -d "$cache/partial.XXXXXX")
+    mvn --quiet --batch-mode --file "$here/pom.xml" \
+        org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+        -DoutputDirectory="$partial" >&2 || { rm -rf "$partial"; exit 1; }
+    # Complete or absent: a second fetch at the same time finds the first one's directory.
+    mv -T "$partial" "$jars" 2>/dev/null || rm -rf "$partial"
+    [[ -d $jars ]]
+}
+
+# A port nobody listens on, below the ephemeral range; one band per listener, so that no two meet.
+free_port() {
+    local band=$1 port
+    while true; do
+        port=$((20000 + 4000 * band + RANDOM % 4000))
+        (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+    done
+}
+
+# A CA of its own and a server certificate for 127.0.0.1, both for a few days.
+certificates() {
+    local tls=$1
+    mkdir -p "$tls"
+    openssl req -x509 -newkey rsa:2048 -nodes -days 7 -subj "/CN=millstream test CA" \
+        -keyout "$tls/ca.key" -out "$tls/ca.pem" 2>/dev/null
+    openssl req -newkey rsa:2048 -nodes -subj "/CN=localhost" \
+        -keyout "$tls/server.key" -out "$tls/server.csr" 2>/dev/null
+    openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" \
+        -CAcreateserial -days 7 -out "$tls/server.crt" \
+        -extfile <(echo "subjectAltName=IP:127.0.0.1,DNS:localhost") 2>/dev/null
+    cat "$tls/server.key" "$tls/server.crt" >"$tls/server.pem"
+}
+
+properties() {
+    local dir=$1 plain=$2 tls=$3 controller=$4
+    cat <<EOF
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$controller
+listeners=PLAINTEXT://127.0.0.1:$plain,SASL_SSL://127.0.0.1:$tls,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$plain,SASL_SSL://127.0.0.1:$tls
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location=$dir/tls/server.pem
+log.dirs=$dir/data
+auto.create.topics.enable=false
+# Tests bring records with any Kafka timestamp; age deletes none of them.
+log.retention.ms=-1
+log.index.size.max.bytes=1048576
+log.cleaner.dedupe.buffer.size=16777216
+# Room for the 20 MB record; topics lower it with max.message.bytes.
+message.max.bytes=33554432
+replica.fetch.max.bytes=33554432
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+EOF
+}
+
+alive() { kill -0 "$1" 2>/dev/null; }
+
+fail_with_log() {
+    say "$2; the end of $1/broker.log:"
+    tail -n 25 "$1/broker.log" >&2 || true
+    exit 1
+}
+
+# Until the broker accepts connections and answers one request.
+wait_until_up() {
+    local dir=$1 pid=$2 port=$3
+    local deadline=$((SECONDS + start_seconds_max))
+    until (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        alive "$pid" || fail_with_log "$dir" "the broker stopped while starting"
+        ((SECONDS < deadline)) || fail_with_log "$dir" "no answer within $start_seconds_max s"
+        sleep 0.2
+    done
+    java_main org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$port" --list \
+        >/dev/null 2>>"$dir/broker.log" || fail_with_log "$dir" "the broker does not answer"
+}
+
+start() {
+    local dir=$1
+    mkdir -p "$dir"
+    dir=$(cd "$dir" && pwd)
+    if [[ -e $dir/pid ]]; then
+        say "$dir has a broker already"
+        exit 1
+    fi
+    fetch
+    certificates "$dir/tls"
+    local plain tls controller password cluster
+    plain=$(free_port 0) tls=$(free_port 1) controller=$(free_port 2)
+    password=$(openssl rand -hex 16)
+    cluster=$(java_main kafka.tools.StorageTool random-uuid)
+    properties "$dir" "$plain" "$tls" "$controller" >"$dir/server.properties"
+    java_main kafka.tools.StorageTool format --cluster-id "$cluster" --config "$dir/server.properties" \
+        --add-scram "SCRAM-SHA-512=[name=millstream,password=$password]" >"$dir/broker.log" 2>&1 ||
+        fail_with_log "$dir" "formatting failed"
+
+    # A session of its own: Ctrl-C goes to the tests, and the broker is stopped after them.
+    setsid java -Xmx768m -Xms256m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+        -cp "$jars/*" kafka.Kafka "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null &
+    local pid=$!
+    echo "$pid" >"$dir/pid"
+    wait_until_up "$dir" "$pid" "$plain"
+    cat >"$dir/env" <<EOF
+export KAFKA_BOOTSTRAP=127.0.0.1:$plain
+export KAFKA_TLS_BOOTSTRAP=127.0.0.1:$tls
+export KAFKA_TLS_CA=$dir/tls/ca.pem
+export KAFKA_TLS_USER=millstream
+export KAFKA_TLS_PASSWORD=$password
+EOF
+    say "up on 127.0.0.1:$plain, with TLS on 127.0.0.1:$tls"
+}
+
+stop() {
+    local dir=$1 pid
+    [[ -e $dir/pid ]] || return 0
+    pid=$(<"$dir/pid")
+    kill "$pid" 2>/dev/null || true
+    for _ in {1..100}; do
+        alive "$pid" || break
+        sleep 0.1
+    done
+    if alive "$pid"; then kill -KILL "$pid" 2>/dev/null || true; fi
+    rm -f "$dir/pid" "$dir/env"
+}
+
+run() {
+    if [[ -n ${KAFKA_BOOTSTRAP:-} ]]; then
+        say "using the broker at $KAFKA_BOOTSTRAP"
+        exec "$@"
+    fi
+    fresh=$(mktemp -d)
+    trap 'stop "$fresh"; rm -rf "$fresh"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    start "$fresh"
+    # shellcheck disable=SC1091
+    source "$fresh/env"
+    "$@"
+}
+
+usage() { sed -n '2,/^set/{s/^# \{0,1\}//;/^set/!p}' "${BASH_SOURCE[0]}" >&2; exit 64; }
+
+verb=${1:-}
+shift || true
+case $verb in
+    fetch) fetch ;;
+    start) [[ $# -eq 1 ]] || usage; start "$1" ;;
+    stop) [[ $# -eq 1 ]] || usage; stop "$1" ;;
+    run) [[ ${1:-} == -- && $# -ge 2 ]] || usage; shift; run "$@" ;;
+    tool) [[ $# -ge 1 ]] || usage; fetch; java_main "$@" ;;
+    *) usage ;;
+esac
