@@ -112,7 +112,7 @@ mod tests {
     fn build_from(text: &str) -> Result<Box<dyn Clean>, String> {
         let schema = schema();
         let node = Node::parse(text).unwrap();
-        (COMPONENT.build)(&node, &Input { schema: &schema }).map_err(|p| p.to_string())
+        (COMPONENT.build)(&node, &Input::of(&schema)).map_err(|p| p.to_string())
     }
 
     fn rows(values: &[Option<i64>]) -> Rows {

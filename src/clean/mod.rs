@@ -45,6 +45,15 @@ pub const OPERATORS: &[Component<Build>] = &[
 pub struct Input<'a> {
     /// The columns that the steps before leave.
     pub schema: &'a SchemaRef,
+    /// True if the pipeline's policy for outliers is to keep them.
+    pub keeps_outliers: bool,
+}
+
+impl<'a> Input<'a> {
+    /// The input of a step behind which no policy keeps what it rejects.
+    pub fn of(schema: &'a SchemaRef) -> Self {
+        Self { schema, keeps_outliers: false }
+    }
 }
 
 /// Builds an operator from its options.

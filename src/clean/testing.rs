@@ -60,7 +60,7 @@ pub(super) fn rows(rows: &[Row<'_>]) -> Rows {
 /// The operator of that name, built against [`schema`].
 pub(super) fn build(name: &str, options: &str) -> Result<Box<dyn Clean>, Problem> {
     let operator = registry::find(OPERATORS, "operator", name, Position::default())?;
-    (operator.build)(&Node::parse(options)?, &Input { schema: &schema() })
+    (operator.build)(&Node::parse(options)?, &Input::of(&schema()))
 }
 
 /// Runs the rows through `clean`, cut into batches of `cuts` lengths in turn.

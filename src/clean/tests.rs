@@ -18,7 +18,7 @@ fn every_operator_has_a_name_a_sentence_and_an_example_that_builds() {
         assert!(operator.summary.starts_with(char::is_uppercase), "{name}");
         assert!(operator.summary.len() < 120, "{name}: one sentence");
         let node = Node::parse(operator.example).unwrap();
-        let built = (operator.build)(&node, &Input { schema: &schema });
+        let built = (operator.build)(&node, &Input::of(&schema));
         let clean = built.unwrap_or_else(|problem| panic!("{name}: {problem}"));
         assert!(clean.schema().fields().len() >= schema.fields().len(), "{name}");
         let options = (operator.schema)();
@@ -34,7 +34,7 @@ fn every_operator_refuses_unknown_keys_and_columns() {
     for operator in OPERATORS.iter().filter(|operator| operator.example.starts_with('{')) {
         let refusal = |text: &str| {
             let node = Node::parse(text).unwrap();
-            (operator.build)(&node, &Input { schema: &schema }).unwrap_err()
+            (operator.build)(&node, &Input::of(&schema)).unwrap_err()
         };
         let problem = refusal(&operator.example.replacen('{', "{ colour: red, ", 1));
         assert_eq!(problem.what, "unknown key `colour`", "{}", operator.name);

@@ -12,7 +12,7 @@ fn converted(values: ArrayRef, to: &str) -> Vec<String> {
     let field = Field::new("x", values.data_type().clone(), true);
     let schema: SchemaRef = Arc::new(Schema::new(vec![field]));
     let node = Node::parse(&format!("{{ column: x, to: {to}, on_failure: null }}")).unwrap();
-    let mut cast = (COMPONENT.build)(&node, &Input { schema: &schema }).unwrap();
+    let mut cast = (COMPONENT.build)(&node, &Input::of(&schema)).unwrap();
     let count = u32::try_from(values.len()).unwrap();
     let rows = Rows {
         columns: RecordBatch::try_new(schema, vec![values]).unwrap(),

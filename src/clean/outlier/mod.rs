@@ -48,8 +48,16 @@ impl Outlier {
         column::numeric(input.schema.field(column), at)?;
         let (judge, detail) = options.judge(node)?;
         let name = options.name.unwrap_or_else(|| format!("{}_is_outlier", options.column));
-        let (schema, flag) = column::with_flag(input.schema, &name, node.at("name"))?;
-        Ok(Self { schema, column, flag, action: options.action, judge, detail })
+        // An outlier that would leave and is kept is one that is flagged.
+        let action = match options.action {
+            Action::Reject if input.keeps_outliers => Action::Flag,
+            action => action,
+        };
+        let field = input.schema.field(column).clone();
+        let nullable = field.is_nullable() || action == Action::Null;
+        let nulled = column::with_field(input.schema, column, field.with_nullable(nullable).into());
+        let (schema, flag) = column::with_flag(&nulled, &name, node.at("name"))?;
+        Ok(Self { schema, column, flag, action, judge, detail })
     }
 
     /// For each row, the range that its value would have had to lie in if it is an outlier.

@@ -40,7 +40,7 @@ impl Fold {
         let rules = Rules::build(schema, &input).map_err(|problem| vec![problem])?;
 
         let event_time = event_time_field(&input);
-        let (clean, cleaned) = clean_steps(&spec.clean, with_field(&input, event_time.as_ref()))
+        let (clean, cleaned) = clean_steps(spec, with_field(&input, event_time.as_ref()))
             .map_err(|problem| vec![problem])?;
         let windows = windows(spec, &cleaned)?;
         let horizon = clean.iter().map(|step| step.horizon()).fold(windows.horizon(), Horizon::max);
@@ -156,15 +156,16 @@ type Steps = Vec<Box<dyn Clean>>;
 
 /// The cleaning steps and the columns behind the last. Each step is built against what the one
 /// before leaves, so the first mistake ends it.
-fn clean_steps(nodes: &[Node], mut schema: SchemaRef) -> Result<(Steps, SchemaRef), Problem> {
+fn clean_steps(spec: &Spec, mut schema: SchemaRef) -> Result<(Steps, SchemaRef), Problem> {
+    let keeps_outliers = spec.outcomes.policy(Reason::Outlier) == Policy::Keep;
     let mut steps = Vec::new();
-    for node in nodes {
+    for node in &spec.clean {
         let Some([(name, at, options)]) = node.as_map() else {
             let expected = "one operator with its options, such as `clip: { column: .. }`";
             return Err(Problem::new(node.at, node.kind()).expected(expected));
         };
         let operator = registry::find(clean::OPERATORS, "operator", name, *at)?;
-        let step = (operator.build)(options, &clean::Input { schema: &schema })
+        let step = (operator.build)(options, &clean::Input { schema: &schema, keeps_outliers })
             .map_err(|problem| problem.or_at(options.at))?;
         schema = step.schema();
         steps.push(step);
