@@ -46,7 +46,6 @@ impl Fold {
         let horizon = clean.iter().map(|step| step.horizon()).fold(windows.horizon(), Horizon::max);
         Ok(Self {
             digest: Digest::new(&input, &windows.schema()),
-            record_key: forgets(spec).then(|| index_of(&input, "kafka_key")),
             keys: Keys::new(horizon),
             outcomes: spec.outcomes.clone(),
             expired: Vec::new(),
@@ -79,10 +78,6 @@ fn decoder(spec: &Spec, schema: &RecordSchema) -> Result<Box<dyn Decode>, Proble
 
 fn forgets(spec: &Spec) -> bool {
     spec.outcomes.policy(Reason::Tombstone) == Policy::Forget
-}
-
-fn index_of(schema: &SchemaRef, name: &str) -> usize {
-    schema.index_of(name).expect("every decoder has the Kafka columns")
 }
 
 fn key_columns(spec: &Spec, input: &SchemaRef) -> Result<Vec<usize>, Problem> {
@@ -134,6 +129,7 @@ fn gate_options(
         max_ahead_us: source.max_ahead.us(),
         max_jump_us: source.max_jump.us(),
         key,
+        own_key: forgets(spec),
         partitioner: source.partitioner.map(|partitioner| match partitioner {
             Partitioner::Murmur2 => gates::Partitioner::Murmur2,
             Partitioner::Crc32 => gates::Partitioner::Crc32,

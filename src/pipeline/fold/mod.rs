@@ -5,7 +5,7 @@ mod digest;
 
 use super::Totals;
 use crate::{
-    batch::{Decoded, Outcomes, Policy, RawBatch, Reason, Rejected, Rejections, Rows, Slot},
+    batch::{Outcomes, Policy, RawBatch, Rejected, Rejections, Rows, Slot},
     clean::Clean,
     decode::Decode,
     state::{BATCH_ROWS_MAX, Keys},
@@ -13,8 +13,7 @@ use crate::{
     window::{WindowPlan, Windows},
 };
 use arrow::{
-    array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray},
-    compute::filter_record_batch,
+    array::{Array, ArrayRef, TimestampMicrosecondArray},
     datatypes::{FieldRef, Schema, SchemaRef},
 };
 use digest::Digest;
@@ -32,8 +31,6 @@ pub struct Fold {
     /// The field of event time, if the record has no column of that name.
     event_time: Option<FieldRef>,
     key: Vec<usize>,
-    /// With `tombstone: forget`, the index of the record key's column.
-    record_key: Option<usize>,
     keys: Keys,
     clean: Vec<Box<dyn Clean>>,
     windows: Windows,
@@ -60,7 +57,6 @@ impl Fold {
         let mut left = Rejections::default();
         let decoded = self.decode.decode(raw, &mut left);
         let decoded = self.rules.apply(raw, decoded, &mut left);
-        let decoded = self.refuse_foreign_keys(decoded, &mut left);
         let rows = self.gates.advance(raw, decoded, &mut left);
         let rows = self.with_event_time(rows);
         let mut rows = self.with_slots(raw, rows, &left.0);
@@ -118,33 +114,6 @@ impl Fold {
     /// The columns of the rows that [`Fold::advance`] gives.
     pub fn schema(&self) -> SchemaRef {
         self.windows.schema()
-    }
-
-    /// With `tombstone: forget` a tombstone finds the entity by its record key, so a record whose
-    /// key is not its entity is `misplaced`: its tombstone would clear somebody else.
-    fn refuse_foreign_keys(&self, decoded: Decoded, left: &mut Rejections) -> Decoded {
-        let Some(record_key) = self.record_key else { return decoded };
-        let record_keys = decoded.columns.column(record_key).as_string::<i32>();
-        let entities = decoded.columns.column(self.key[0]).as_string::<i32>();
-        let own = |row: usize| {
-            // A null entity is for the gates to judge.
-            entities.is_null(row)
-                || record_keys.is_valid(row) && record_keys.value(row) == entities.value(row)
-        };
-        let keep: Vec<bool> = (0..decoded.records.len()).map(own).collect();
-        if keep.iter().all(|keep| *keep) {
-            return decoded;
-        }
-        let name = decoded.columns.schema_ref().field(self.key[0]).name().clone();
-        let mut records = decoded.records;
-        for (record, _) in records.iter().zip(&keep).filter(|(_, keep)| !**keep) {
-            let detail = format!("the record key is not the text of `{name}`");
-            left.push(*record, Reason::Misplaced, detail);
-        }
-        let mut flags = keep.iter();
-        records.retain(|_| *flags.next().expect("a flag per record"));
-        let columns = filter_record_batch(&decoded.columns, &keep.into()).expect("a flag per row");
-        Decoded { columns, records }
     }
 
     fn with_event_time(&self, rows: Rows) -> Rows {

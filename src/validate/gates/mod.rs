@@ -18,7 +18,11 @@ use crate::{
     batch::{Decoded, Policy, RawBatch, RawRecord, Reason, Rejections, Rows},
     registry::{Problem, Span},
 };
-use arrow::{array::Array, compute::filter_record_batch, datatypes::SchemaRef};
+use arrow::{
+    array::{Array, AsArray},
+    compute::filter_record_batch,
+    datatypes::SchemaRef,
+};
 use event_time::Reader;
 use progress::Progress;
 
@@ -35,6 +39,8 @@ pub struct GateOptions {
     pub max_jump_us: Option<i64>,
     /// Columns of the entity key.
     pub key: Vec<usize>,
+    /// True if the record key has to be the entity's text: a tombstone then clears whom it names.
+    pub own_key: bool,
     /// How the producers place a key; none is no check.
     pub partitioner: Option<Partitioner>,
     /// Partitions of the topic; none, as in a replay from a file, is no check.
@@ -98,6 +104,7 @@ impl Gates {
             let record = raw.record(record_index as usize);
             let verdict = self
                 .present(times[row], row, &rows)
+                .and_then(|time| self.own(&record, row, &rows).map(|()| time))
                 .and_then(|time| self.place(&record, raw.partition()).map(|()| time))
                 .and_then(|time| self.time(time, record.timestamp_ms));
             keep.push(verdict.is_ok());
@@ -132,7 +139,21 @@ impl Gates {
         Ok(time)
     }
 
-    /// `misplaced`.
+    /// `misplaced`: the record is under a key whose tombstone would clear somebody else.
+    fn own(&self, record: &RawRecord<'_>, row: usize, rows: &Rows) -> Result<(), Refusal> {
+        let ([entity], [name], true) =
+            (self.options.key.as_slice(), self.key_names.as_slice(), self.options.own_key)
+        else {
+            return Ok(());
+        };
+        let entity = rows.columns.column(*entity).as_string::<i32>().value(row);
+        if record.key == Some(entity.as_bytes()) {
+            return Ok(());
+        }
+        Err((Reason::Misplaced, format!("the record key is not the text of `{name}`")))
+    }
+
+    /// `misplaced`: the record lies in another partition than its key says.
     fn place(&self, record: &RawRecord<'_>, partition: i32) -> Result<(), Refusal> {
         let (Some(partitioner), Some(count)) = (self.options.partitioner, self.options.partitions)
         else {

@@ -23,6 +23,7 @@ fn options() -> GateOptions {
         max_ahead_us: Some(50_000),
         max_jump_us: None,
         key: vec![1],
+        own_key: false,
         partitioner: None,
         partitions: None,
         late: Policy::Reject,
@@ -196,6 +197,29 @@ fn a_key_in_the_wrong_partition_is_misplaced() {
         let unknown = GateOptions { partitions: None, ..options };
         assert_eq!(reasons(&unknown, &records), [None; 6]);
     }
+}
+
+#[test]
+fn a_record_under_a_foreign_key_is_misplaced_unless_an_earlier_gate_refuses_it() {
+    let options = GateOptions { own_key: true, ..options() };
+    let mut raw = RawBatch::new("t".into(), 0);
+    for (offset, key) in (0..).zip([Some("a"), Some("z"), None, Some("z"), Some("z"), Some("z")]) {
+        raw.push(offset, None, key.map(str::as_bytes), Some(b"{}"));
+    }
+    let ms = [Some(100), Some(100), Some(100), None, Some(100), Some(1)];
+    let cards = [Some("a"), Some("a"), Some("a"), Some("a"), None, Some("a")];
+    let times: ArrayRef = Arc::new(Int64Array::from(ms.to_vec()));
+    let keys: ArrayRef = Arc::new(StringArray::from(cards.to_vec()));
+    let columns = RecordBatch::try_new(schema(), vec![times, keys]).unwrap();
+    let decoded = Decoded { columns, records: (0..6).collect() };
+    let mut rejected = Rejections::default();
+    let rows = gates(&options).advance(&raw, decoded, &mut rejected);
+    assert_eq!(rows.records, [0]);
+    let reasons: Vec<Reason> = rejected.0.iter().map(|r| r.reason).collect();
+    let misplaced = Reason::Misplaced;
+    let earlier = [Reason::NoEventTime, Reason::NullKey];
+    assert_eq!(reasons, [misplaced, misplaced, earlier[0], earlier[1], misplaced]);
+    assert_eq!(rejected.0[0].detail, "the record key is not the text of `card`");
 }
 
 #[test]
