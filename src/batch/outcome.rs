@@ -88,7 +88,8 @@ impl Reason {
         }
     }
 
-    /// The step that judges it, as the `.stage` header of a dead letter says.
+    /// The step that judges it, or the last that can: what the `.stage` header of a dead letter says
+    /// unless [`Rejected::stage`] knows better.
     pub const fn stage(self) -> &'static str {
         match self {
             Self::Oversize | Self::Tombstone | Self::Undecodable => "decode",
@@ -186,6 +187,8 @@ pub struct Rejected {
     pub record: u32,
     /// Why.
     pub reason: Reason,
+    /// The step that found it; an expression fails wherever it stands.
+    pub stage: &'static str,
     /// Which field and what was expected; never the payload.
     pub detail: String,
     /// The policy where the component decides it (an outlier's `drop`), else the pipeline's.
@@ -197,8 +200,19 @@ pub struct Rejected {
 pub struct Rejections(pub Vec<Rejected>);
 
 impl Rejections {
-    /// Notes that `record` leaves for `reason`.
+    /// Notes that `record` leaves for `reason`, in the step that judges it.
     pub fn push(&mut self, record: u32, reason: Reason, detail: impl Into<String>) {
-        self.0.push(Rejected { record, reason, detail: detail.into(), policy: None });
+        self.push_from(reason.stage(), record, reason, detail);
+    }
+
+    /// Notes that `record` leaves for `reason` in the step `stage`.
+    pub fn push_from(
+        &mut self,
+        stage: &'static str,
+        record: u32,
+        reason: Reason,
+        detail: impl Into<String>,
+    ) {
+        self.0.push(Rejected { record, reason, stage, detail: detail.into(), policy: None });
     }
 }

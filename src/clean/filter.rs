@@ -69,7 +69,8 @@ impl Clean for Filter {
             .map(|row| {
                 let record = rows.records[row];
                 if let Some((_, reason)) = failed.next_if(|f| f.0 == row) {
-                    rejected.push(record, Reason::Expression, format!("filter: {reason}"));
+                    let detail = format!("filter: {reason}");
+                    rejected.push_from("clean", record, Reason::Expression, detail);
                     return false;
                 }
                 let holds = values.is_valid(row) && values.value(row);

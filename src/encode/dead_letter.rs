@@ -47,7 +47,7 @@ pub fn dead_letter(raw: &RawBatch, rejected: &Rejected, prefix: &str, out: &mut 
     header("topic", raw.topic());
     header("partition", &raw.partition().to_string());
     header("offset", &record.offset.to_string());
-    header("stage", rejected.reason.stage());
+    header("stage", rejected.stage);
     header("exception.class.name", rejected.reason.name());
     header("exception.message", &rejected.detail);
     if oversize {
@@ -81,9 +81,10 @@ mod tests {
         raw.header(b"h", Some(b"1"));
         raw.header(b"h\xff", None);
         raw.push(42, None, None, None);
-        let rejected = |record, reason| Rejected {
+        let rejected = |record, reason: Reason| Rejected {
             record,
             reason,
+            stage: reason.stage(),
             detail: "expected a JSON object".to_owned(),
             policy: None,
         };
@@ -135,7 +136,8 @@ mod tests {
         raw.push(0, None, Some(&vec![b'k'; 40_000]), Some(b"v"));
         let (reason, detail) = (Reason::Oversize, String::new());
         let mut out = Outbox::default();
-        dead_letter(&raw, &Rejected { record: 0, reason, detail, policy: None }, "x.", &mut out);
+        let rejected = Rejected { record: 0, reason, stage: reason.stage(), detail, policy: None };
+        dead_letter(&raw, &rejected, "x.", &mut out);
         assert_eq!(out.message(0).parts.key, None);
         assert_eq!(header(&out.message(0), "x.value.size"), Some("1"));
     }

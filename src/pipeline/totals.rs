@@ -93,7 +93,8 @@ mod tests {
     use super::*;
 
     fn rejected(reason: Reason, policy: Policy) -> Rejected {
-        Rejected { record: 0, reason, detail: String::new(), policy: Some(policy) }
+        let (stage, detail) = (reason.stage(), String::new());
+        Rejected { record: 0, reason, stage, detail, policy: Some(policy) }
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Windows {
         let mut keep = vec![true; rows.len()];
         for (row, reason) in failures {
             keep[row] = false;
-            rejected.push(rows.records[row], Reason::Expression, reason);
+            rejected.push_from("window", rows.records[row], Reason::Expression, reason);
         }
         let mask = BooleanArray::from(keep.clone());
         let judged = judged.iter().map(|j| filter(j, &mask).expect("a flag per row")).collect();

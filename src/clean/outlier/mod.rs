@@ -130,6 +130,7 @@ impl Clean for Outlier {
                 rejected.0.extend(leaving.map(|(record, _)| Rejected {
                     record: *record,
                     reason: Reason::Outlier,
+                    stage: Reason::Outlier.stage(),
                     detail: self.detail.clone(),
                     policy,
                 }));

@@ -136,7 +136,7 @@ impl Json {
         if let Some((end, _)) = detail.char_indices().nth(DETAIL_MAX) {
             detail.truncate(end);
         }
-        Rejected { record, reason, detail, policy }
+        Rejected { record, reason, stage: reason.stage(), detail, policy }
     }
 
     fn explain(&self, mismatch: &Mismatch) -> String {
