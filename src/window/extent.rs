@@ -109,7 +109,7 @@ impl Extent {
                 let end = if closed.right() { own.end() } else { own.place };
                 let before = match closed {
                     Closed::Right | Closed::Left => rows,
-                    Closed::Both => rows + 1,
+                    Closed::Both => rows.saturating_add(1),
                     Closed::None => rows - 1,
                 };
                 [buffer.back(end, before), end]
@@ -128,7 +128,7 @@ impl fmt::Display for Extent {
                 write!(f, "{open}t - {}, t{close}", Span { us: span_us })
             }
             Shape::Rows { rows } => {
-                let rows = if self.closed == Closed::Both { rows + 1 } else { rows };
+                let rows = if self.closed == Closed::Both { rows.saturating_add(1) } else { rows };
                 let rows = if self.closed == Closed::None { rows - 1 } else { rows };
                 let own = if self.closed.right() { "with" } else { "without" };
                 write!(f, "last {rows} rows, {own} the record itself")

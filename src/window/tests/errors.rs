@@ -59,6 +59,16 @@ fn a_wrong_window_is_told_where_what_and_what_instead() {
 }
 
 #[test]
+fn the_longest_windows_can_be_described() {
+    let yaml = "[{ over: 18446744073709551615 rows, closed: both, of: x, compute: [sum] }, \
+                 { over: 9223372036854775807us, closed: both, of: x, compute: [mean] }]";
+    let specs = Node::parse(yaml).unwrap();
+    let windows = Windows::build(specs.as_list().unwrap(), &schema(), i64::MAX).unwrap();
+    let shapes: Vec<String> = windows.describe().into_iter().map(|plan| plan.shape).collect();
+    assert_eq!(shapes[0], "last 18446744073709551615 rows, with the record itself");
+}
+
+#[test]
 fn columns_are_named_after_column_aggregate_and_length_as_written() {
     let windows = build(
         "- { over: 24h, of: x, compute: [sum, { std: { ddof: 0, as: spread } }] }\n\
