@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 /// Values before the one that is judged, where `min_count` is not given.
-const MIN_COUNT: usize = 20;
+const MIN_COUNT: u64 = 20;
 
 /// Options of `outlier`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub(super) struct Options {
     /// `zscore`: standard deviations from the mean that are too many.
     threshold: Option<f64>,
     /// `zscore`: values that the statistics need, 20 where not given.
-    min_count: Option<usize>,
+    min_count: Option<u64>,
     /// `zscore`: whose values; `key` where not given.
     per: Option<Per>,
     /// `zscore`: true if the value under test counts in its own statistics.
@@ -122,6 +122,10 @@ impl Options {
     fn zscore(&self, node: &Node) -> Result<ZScore, Problem> {
         let missing = |key| Problem::new(node.at, format!("missing key `{key}`"));
         let over = self.over.ok_or_else(|| missing("over"))?;
+        if over.us == 0 {
+            let expected = "a duration above 0: no value lies in an empty window";
+            return Err(Problem::new(node.at("over"), "wrong value: 0").expected(expected));
+        }
         let threshold = self.threshold.ok_or_else(|| missing("threshold"))?;
         if !(threshold > 0.0 && threshold.is_finite()) {
             let what = format!("wrong value: {threshold}");
@@ -138,7 +142,7 @@ impl Options {
             threshold,
             min_count,
             include_self: self.include_self.unwrap_or(false),
-            histories: Histories::new(self.per.unwrap_or(Per::Key)),
+            histories: Histories::new(self.per.unwrap_or(Per::Key), over.us),
         })
     }
 }

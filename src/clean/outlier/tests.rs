@@ -1,5 +1,5 @@
 use crate::{
-    batch::{Policy, Reason},
+    batch::{Policy, Reason, Rejections},
     clean::testing::{self, Row, advance_both_ways},
     state::Horizon,
 };
@@ -8,6 +8,7 @@ use arrow::{
     datatypes::{Float64Type, Int64Type},
 };
 use proptest::prelude::*;
+use std::time::Instant;
 
 const OVER: i64 = 20;
 const THRESHOLD: f64 = 1.5;
@@ -156,13 +157,41 @@ fn memory_follows_the_watermark_and_the_keys() {
         amount: Some(1.0),
         ..Row::default()
     };
-    let rows: Vec<Row<'_>> = (0..1000).map(row).collect();
-    clean.advance(testing::rows(&rows), &mut crate::batch::Rejections::default());
-    assert_eq!(clean.state_bytes(), 50 * 16);
+    let mut bytes = Vec::new();
+    for start in [0, 1000, 2000] {
+        let rows: Vec<Row<'_>> = (start..start + 1000).map(row).collect();
+        clean.advance(testing::rows(&rows), &mut Rejections::default());
+        bytes.push(clean.state_bytes());
+    }
+    assert_eq!(bytes, [bytes[0]; 3]);
+    assert!(bytes[0] < 4096, "{} bytes for the values of 50 us", bytes[0]);
     assert_eq!(clean.horizon(), Horizon::For(50));
     clean.forget(0);
     clean.forget(7);
-    assert_eq!(clean.state_bytes(), 25 * 16);
+    assert!(clean.state_bytes() <= bytes[0]);
+}
+
+/// Seconds for a thousand rows that look back to `behind` values.
+#[expect(clippy::disallowed_methods, reason = "the time is what is measured")]
+fn seconds(behind: i64) -> f64 {
+    let options = format!("{{ column: amount, method: zscore, over: {behind}us, threshold: 4 }}");
+    let mut clean = testing::build("outlier", &options).unwrap();
+    let value = |time: i64| Some(f64::from(i32::try_from(time % 7).unwrap()));
+    let row = |time: i64| Row { time, watermark: time, amount: value(time), ..Row::default() };
+    let rows = |range: std::ops::Range<i64>| testing::rows(&range.map(row).collect::<Vec<_>>());
+    clean.advance(rows(0..behind), &mut Rejections::default());
+    let next = rows(behind..behind + 1000);
+    let start = Instant::now();
+    clean.advance(next, &mut Rejections::default());
+    start.elapsed().as_secs_f64()
+}
+
+#[test]
+fn a_long_history_costs_about_what_a_short_one_does() {
+    let best = |behind| (0..5).map(|_| seconds(behind)).fold(f64::INFINITY, f64::min);
+    let (short, long) = (best(50), best(50_000));
+    // Looking at every value would take a thousand times as long.
+    assert!(long < 30.0 * short, "{long} s instead of {short} s");
 }
 
 #[test]
@@ -171,6 +200,10 @@ fn mistakes_say_where_and_what() {
     assert_eq!(
         problem("{ column: amount, method: range, min: 1, over: 1h }"),
         "1:42: key `over` does not belong to method `range`"
+    );
+    assert_eq!(
+        problem("{ column: amount, method: zscore, over: 0s, threshold: 3 }"),
+        "1:41: wrong value: 0; expected a duration above 0: no value lies in an empty window"
     );
     assert_eq!(
         problem("{ column: amount, method: zscore, over: 1h }"),

@@ -19,7 +19,7 @@ pub(super) struct ZScore {
     /// Standard deviations from the mean that are too many.
     pub(super) threshold: f64,
     /// Values that the statistics need.
-    pub(super) min_count: usize,
+    pub(super) min_count: u64,
     /// True if the value under test counts in its own statistics.
     pub(super) include_self: bool,
     /// The values so far.
@@ -39,7 +39,7 @@ impl ZScore {
     pub(super) fn judge(&mut self, place: Place, value: f64) -> Option<Range> {
         let Place { slot, time, watermark } = place;
         // No record from now on, unless it is late, looks further back.
-        self.histories.expire(slot, watermark.saturating_sub(self.over_us));
+        self.histories.expire(slot, watermark);
         if self.include_self {
             self.histories.insert(slot, time, value);
         }
