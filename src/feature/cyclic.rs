@@ -47,7 +47,10 @@ enum PeriodText {
 
 /// A period as it stands in the file.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "hour, day, week, month, year, a duration or a number")]
+#[serde(
+    untagged,
+    expecting = "wrong type; expected hour, day, week, month, year, a duration or a number"
+)]
 enum Written {
     Number(f64),
     Name(String),

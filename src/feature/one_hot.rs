@@ -40,7 +40,7 @@ struct Options {
 
 /// A listed value.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "text, an integer or a boolean")]
+#[serde(untagged, expecting = "wrong type; expected text, an integer or a boolean")]
 enum Listed {
     Boolean(bool),
     Integer(i64),

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// Reads a JSON document. Only a surrogate pair is written otherwise in YAML.
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     if !text.contains("\\u") {
-        return Node::parse(text);
+        return Node::parse(text).map_err(not_json);
     }
     let mut yaml = String::with_capacity(text.len());
     let mut rest = text;
@@ -23,7 +23,15 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
         rest = escape.split_at(length).1;
     }
     yaml.push_str(rest);
-    Node::parse(&yaml)
+    Node::parse(&yaml).map_err(not_json)
+}
+
+/// Who writes JSON is not told about YAML.
+fn not_json(mut problem: Problem) -> Problem {
+    if let Some(why) = problem.what.strip_prefix("not YAML: ") {
+        problem.what = format!("not JSON: {why}");
+    }
+    problem
 }
 
 /// The code point of the surrogate pair that `escape` begins with.
