@@ -1,7 +1,9 @@
 //! `millstream components`: the tables, as they are compiled in.
 
 use super::{Exit, terminal};
-use crate::{aggregate, clean, decode, encode, feature, pipeline::spec, registry::Component};
+use crate::{
+    aggregate, clean, decode, encode, expression, feature, pipeline::spec, registry::Component,
+};
 use std::fmt::{self, Write};
 
 /// Arguments of `components`.
@@ -22,6 +24,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
+const FUNCTIONS_PER_LINE: usize = 8;
+
 fn tables() -> Result<String, fmt::Error> {
     let mut text = String::new();
     table(&mut text, "source.format", decode::FORMATS)?;
@@ -29,6 +33,11 @@ fn tables() -> Result<String, fmt::Error> {
     table(&mut text, "windows, compute", aggregate::AGGREGATES)?;
     table(&mut text, "features", feature::FEATURES)?;
     table(&mut text, "output.format", encode::FORMATS)?;
+    writeln!(text, "functions of expressions")?;
+    let functions: Vec<&str> = expression::function_names().collect();
+    for line in functions.chunks(FUNCTIONS_PER_LINE) {
+        writeln!(text, "  {}", line.join(" "))?;
+    }
     text.truncate(text.trim_end().len());
     Ok(text)
 }

@@ -6,7 +6,7 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
 };
 use datafusion_common::{
-    DFSchema, DataFusionError, Result as PlanResult, ToDFSchema,
+    DFSchema, DataFusionError, Result as PlanResult, ScalarValue, ToDFSchema,
     tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
 use datafusion_expr::{
@@ -35,6 +35,7 @@ pub(super) fn compile(sql: &str, schema: &SchemaRef) -> Result<Expression, Expre
     let simplifier = ExprSimplifier::new(context);
     let coerced = simplifier.coerce(planned, &named).map_err(|e| plan_error(&e))?;
     check_patterns(&coerced)?;
+    check_growth(&coerced)?;
     let typed = to_engine_type(coerced, &named)?;
     // Simplifying is not only for speed: `coalesce` evaluates only once it has become a CASE.
     let simple = simplifier.simplify(typed).map_err(|e| plan_error(&e))?;
@@ -70,6 +71,46 @@ fn check_patterns(expr: &Expr) -> Result<(), ExpressionError> {
         None => Ok(()),
         Some(text) => Err(ExpressionError::new(format!("`{text}` is no regular expression"))
             .expected("the syntax of Rust's regex crate")),
+    }
+}
+
+/// The most characters that `lpad`, `rpad` and `repeat` may be told to write or to write again.
+const LENGTH_MAX: i64 = 65_536;
+
+/// Functions whose result is as long as an argument says, or as often as another text holds what
+/// is replaced: written out, these arguments are the pipeline's. Taken from a record, they would
+/// let one record ask for more memory than there is, and that ends the process.
+fn check_growth(expr: &Expr) -> Result<(), ExpressionError> {
+    let mut wrong = None;
+    let visited = expr.apply(|node| {
+        let Expr::ScalarFunction(call) = node else { return Ok(TreeNodeRecursion::Continue) };
+        let literal = |index: usize| match call.args.get(index) {
+            Some(Expr::Literal(value, _)) => Some(value),
+            _ => None,
+        };
+        let refused = match call.name() {
+            "lpad" | "rpad" | "repeat" => {
+                let fits = |value: &ScalarValue| {
+                    matches!(value, ScalarValue::Int64(Some(n)) if *n <= LENGTH_MAX)
+                };
+                (!literal(1).is_some_and(fits))
+                    .then(|| format!("a number up to {LENGTH_MAX} as its second argument"))
+            }
+            "replace" | "regexp_replace" => {
+                literal(2).is_none().then(|| "a text in quotes as its third argument".to_owned())
+            }
+            _ => None,
+        };
+        wrong = wrong.take().or_else(|| refused.map(|e| (call.name().to_owned(), e)));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    visited.map_err(|e| plan_error(&e))?;
+    match wrong {
+        None => Ok(()),
+        Some((name, expected)) => {
+            Err(ExpressionError::new(format!("what `{name}` gives may be longer than memory"))
+                .expected(expected))
+        }
     }
 }
 
@@ -176,12 +217,20 @@ fn engine_type(from: &DataType) -> Result<DataType, ExpressionError> {
     })
 }
 
+/// What DataFusion puts before the errors that it wraps into each other.
+const PREFIXES: [&str; 5] = [
+    "Error during planning: ",
+    "This feature is not implemented: ",
+    "Execution error: ",
+    "Arrow error: ",
+    "Cast error: ",
+];
+
 /// Takes DataFusion's wrapping off a planning error.
 fn plan_error(error: &DataFusionError) -> ExpressionError {
     let text = error.find_root().strip_backtrace();
-    let text = ["Error during planning: ", "This feature is not implemented: "]
-        .iter()
-        .fold(text.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    let text = PREFIXES.iter().fold(text, |text, prefix| text.replace(prefix, ""));
+    let text = text.as_str();
     let (text, candidates) = match text.split_once("Candidate functions:") {
         Some((text, candidates)) => (text, Some(candidates)),
         None => (text, None),

@@ -172,6 +172,24 @@ fn every_unsteady_function_is_refused() {
 }
 
 #[test]
+fn no_record_decides_how_much_memory_it_takes() {
+    for (sql, name, expected) in [
+        ("lpad(Channel, a)", "lpad", "a number up to 65536 as its second argument"),
+        ("length(rpad(Channel, 65537))", "rpad", "a number up to 65536 as its second argument"),
+        ("repeat(Channel, a * 2)", "repeat", "a number up to 65536 as its second argument"),
+        ("replace(Channel, 'a', Channel)", "replace", "a text in quotes as its third argument"),
+        ("regexp_replace(Channel, 'a', Channel, 'g')", "regexp_replace", "a text in quotes"),
+    ] {
+        let error = error(sql);
+        let what = format!("what `{name}` gives may be longer than memory; expected {expected}");
+        assert!(error.starts_with(&what), "{sql}: {error}");
+    }
+    let row: Row = (Some(7), Some(2), Some(0.0), "web", 10.0, TEN_O_CLOCK, None);
+    assert_eq!(one("lpad(Channel, 5, '0') || repeat('x', 2)", row), "00webxx");
+    assert_eq!(one("regexp_replace(replace(Channel, 'w', 'v'), 'e', '3')", row), "v3b");
+}
+
+#[test]
 fn no_rows_no_failures() {
     let evaluated = Expression::compile("10 / a", &schema()).unwrap().evaluate(&batch(&[]));
     assert_eq!(evaluated.values.len(), 0);
@@ -198,7 +216,7 @@ const FALLIBLE: &[&str] = &[
     "nullif(a, b) / b",
     "a in (0, 1, b) and 10 / a = 10",
     "to_timestamp(a)",
-    "repeat(Channel, b)",
+    "chr(b)",
     "power(a, b)",
     "abs(a)",
     "factorial(b)",

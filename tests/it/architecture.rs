@@ -49,6 +49,7 @@ const SHELL: &[&str] = &[
     "validate",
     "clean",
     "aggregate",
+    "expression",
     "window",
     "feature",
     "encode",

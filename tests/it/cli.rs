@@ -110,7 +110,7 @@ fn test_shows_what_differs_and_fails() {
 fn the_tables_and_schemas_are_printed() {
     let (code, tables, _) = run(&["components"]);
     assert_eq!(code, 0);
-    for name in ["drop_duplicates", "time_since_last", "one_hot", "arrow_ipc"] {
+    for name in ["drop_duplicates", "time_since_last", "one_hot", "arrow_ipc", "regexp_like"] {
         assert!(tables.contains(name), "{name}");
     }
     assert!(run(&["components", "--schema"]).1.contains("\"drop_duplicates\""));
