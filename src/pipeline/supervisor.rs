@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     kafka::{self, ClientProperties, ConsumerGroup, admin::Admin},
-    settings::Settings,
+    settings::{BATCH_RECORDS_MAX, Settings},
     sink::{Sink, Topics},
     source::Source,
+    state::BATCH_ROWS_MAX,
     telemetry::{self, BuildInfo, Health, Metrics},
 };
 use std::{
@@ -26,6 +27,9 @@ use std::{
     time::Duration,
 };
 use tracing::{error, info, warn};
+
+const _: () =
+    assert!(BATCH_RECORDS_MAX <= BATCH_ROWS_MAX, "no setting asks for more than a fold takes");
 
 /// What `run` may be told beside files.
 #[derive(Debug, Clone, Default)]

@@ -17,7 +17,7 @@ mod security;
 
 pub use kafka::Kafka;
 pub use property::Property;
-pub use read::LogFormat;
+pub use read::{BATCH_RECORDS_MAX, LogFormat};
 
 use crate::registry::{ByteSize, Problem, Span};
 use layers::Layers;

@@ -106,7 +106,7 @@ pub(super) fn settings(
         commit_interval: span(root, "commit_interval", keys.commit_interval, 100_000)?,
         commit_records: count(keys.commit_records, COMMIT_RECORDS),
         commit_bytes: bytes(root, "commit_bytes", keys.commit_bytes)?,
-        batch_records: count(keys.batch_records, BATCH_RECORDS),
+        batch_records: batch_records(root, keys.batch_records)?,
         group_instance_id: name(root, "group_instance_id", keys.group_instance_id)?,
         create_topics: flag(keys.create_topics),
         listen: keys.listen.map_or(LISTEN, |address| address.0),
@@ -121,7 +121,21 @@ pub(super) fn settings(
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 const COMMIT_RECORDS: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+/// The most records that are folded at once.
+pub const BATCH_RECORDS_MAX: usize = 65_536;
 const BATCH_RECORDS: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
+
+fn batch_records(
+    root: &Node,
+    value: Option<Scalar<NonZeroUsize>>,
+) -> Result<NonZeroUsize, Problem> {
+    let records = value.map_or(BATCH_RECORDS, |value| value.0);
+    if records.get() <= BATCH_RECORDS_MAX {
+        return Ok(records);
+    }
+    Err(Problem::new(root.at("batch_records"), format!("wrong value: {records}"))
+        .expected(format!("a whole number up to {BATCH_RECORDS_MAX}")))
+}
 
 fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)

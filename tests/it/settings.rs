@@ -126,6 +126,11 @@ fn mistakes_name_writer_section_and_nearest_key() {
             "millstream.yaml:1:1: `commit_interval`: wrong value: `0us`; expected a duration of \
              at least 1ms",
         ),
+        (
+            error("", &[], &["batch_records=65537"]),
+            "--set batch_records: `batch_records`: wrong value: 65537; expected a whole number up \
+             to 65536",
+        ),
         (error("workers: 1\nworkers: 2\n", &[], &[]), "millstream.yaml:2:1: key `workers` stands"),
         (error("- a\n", &[], &[]), "millstream.yaml:1:1: a list; expected a map of settings"),
         (error("instance: a b\n", &[], &[]), "millstream.yaml:1:1: `instance`: wrong value"),
