@@ -1,4 +1,5 @@
-//! What a record costs in its windows: time whatever the window holds, memory per event and key.
+//! What a record costs in its windows, those of a z-score too: time whatever the window holds,
+//! memory per event and key.
 
 #![expect(clippy::disallowed_methods, reason = "measures real time")]
 
@@ -8,7 +9,8 @@ use arrow::{
 };
 use millstream::{
     batch::{Rejections, Rows},
-    registry::Node,
+    clean,
+    registry::{self, Node, Position},
     window::Windows,
 };
 use std::{sync::Arc, time::Instant};
@@ -103,6 +105,34 @@ fn ten_thousand_events_in_the_window_cost_at_most_twice_what_ten_do() {
     let ratio = ratio(Stream::new(10_000, 1), Stream::new(10, 1));
     println!("in order: 10,000 events in the window cost {ratio:.2} times what 10 do");
     assert!(ratio <= 2.0, "{ratio:.2}");
+}
+
+/// Nanoseconds per record for a z-score that looks back to that many values.
+fn zscore(behind: i64) -> f64 {
+    let mut stream = Stream::new(behind, 1);
+    let options = Node::parse("{ column: x, method: zscore, over: 1h, threshold: 4 }");
+    let outlier = registry::find(clean::OPERATORS, "operator", "outlier", Position::default());
+    let build = outlier.expect("it is in the table").build;
+    let schema = schema();
+    let mut outlier = build(&options.expect("it is YAML"), &clean::Input::of(&schema))
+        .expect("the options are right");
+    let mut run = |records: i64| {
+        let batches: Vec<Rows> = (0..records / i64::from(BATCH)).map(|_| stream.batch()).collect();
+        let start = Instant::now();
+        for rows in batches {
+            outlier.advance(rows, &mut Rejections::default());
+        }
+        start.elapsed().as_nanos() as f64 / records as f64
+    };
+    run(2 * behind.max(1_000));
+    (0..5).map(|_| run(2_000)).fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn ten_thousand_values_behind_a_zscore_cost_not_much_more_than_ten() {
+    let (short, long) = (zscore(10), zscore(10_000));
+    println!("z-score: {short:.0} ns with 10 values behind, {long:.0} ns with 10,000");
+    assert!(long <= 8.0 * short, "{long:.0} ns instead of {short:.0} ns");
 }
 
 #[test]

@@ -8,7 +8,6 @@ use arrow::{
     datatypes::{Float64Type, Int64Type},
 };
 use proptest::prelude::*;
-use std::time::Instant;
 
 const OVER: i64 = 20;
 const THRESHOLD: f64 = 1.5;
@@ -169,29 +168,6 @@ fn memory_follows_the_watermark_and_the_keys() {
     clean.forget(0);
     clean.forget(7);
     assert!(clean.state_bytes() <= bytes[0]);
-}
-
-/// Seconds for a thousand rows that look back to `behind` values.
-#[expect(clippy::disallowed_methods, reason = "the time is what is measured")]
-fn seconds(behind: i64) -> f64 {
-    let options = format!("{{ column: amount, method: zscore, over: {behind}us, threshold: 4 }}");
-    let mut clean = testing::build("outlier", &options).unwrap();
-    let value = |time: i64| Some(f64::from(i32::try_from(time % 7).unwrap()));
-    let row = |time: i64| Row { time, watermark: time, amount: value(time), ..Row::default() };
-    let rows = |range: std::ops::Range<i64>| testing::rows(&range.map(row).collect::<Vec<_>>());
-    clean.advance(rows(0..behind), &mut Rejections::default());
-    let next = rows(behind..behind + 1000);
-    let start = Instant::now();
-    clean.advance(next, &mut Rejections::default());
-    start.elapsed().as_secs_f64()
-}
-
-#[test]
-fn a_long_history_costs_about_what_a_short_one_does() {
-    let best = |behind| (0..5).map(|_| seconds(behind)).fold(f64::INFINITY, f64::min);
-    let (short, long) = (best(50), best(50_000));
-    // Looking at every value would take a thousand times as long.
-    assert!(long < 30.0 * short, "{long} s instead of {short} s");
 }
 
 #[test]
