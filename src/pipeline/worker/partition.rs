@@ -104,7 +104,7 @@ impl Partition {
         };
         let live = self.batch.split_off(until);
         if !self.batch.is_empty() {
-            self.fold.advance(&self.batch);
+            self.fold.advance_timed(&self.batch, &mut report.stopwatch());
             self.follow();
         }
         if live.is_empty() && self.next < until {
@@ -140,7 +140,7 @@ impl Partition {
         if self.batch.is_empty() {
             return;
         }
-        let mut folded = self.fold.advance(&self.batch);
+        let mut folded = self.fold.advance_timed(&self.batch, &mut report.stopwatch());
         let started = clock::instant();
         self.emitter.emit(&self.batch, &mut folded, outbox);
         report.took(Step::Encode, started);

@@ -5,7 +5,7 @@ use super::{Partition, Phase, Replayed, Stop};
 use crate::{
     batch::{Outbox, Reason, Target},
     kafka::TopicPartition,
-    pipeline::{Totals, clock},
+    pipeline::{Part, Totals, clock},
     telemetry::{CommitResult, Health, Metrics, PartitionMetrics, PartitionState, Rebalance, Step},
 };
 use std::{
@@ -169,6 +169,21 @@ impl Report {
             }
         }
         self.health.set_partition(topic, *number, PartitionState::Live);
+    }
+
+    /// Times the parts of a fold, one after the other from now on.
+    pub(super) fn stopwatch(&self) -> impl FnMut(Part) + use<'_> {
+        let mut started = clock::instant();
+        move |part| {
+            let step = match part {
+                Part::Decode => Step::Decode,
+                Part::Validate => Step::Validate,
+                Part::Clean => Step::Clean,
+                Part::Window => Step::Window,
+            };
+            self.took(step, started);
+            started = clock::instant();
+        }
     }
 
     /// Notes how long a step took that has begun at `started`.
