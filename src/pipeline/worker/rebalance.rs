@@ -110,7 +110,9 @@ impl Worker {
             self.stop_partition(id, stop);
         }
         // A fresh origin is committed before the first record is folded.
-        self.committing |= self.partitions.values().any(|p| p.position().is_some());
+        if self.partitions.values().any(Partition::unrecorded) {
+            self.begin_commit();
+        }
         Ok(())
     }
 }
