@@ -1,10 +1,8 @@
 //! Questions to the cluster that are asked before a pipeline starts.
 
-use super::client;
 use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
-    client::DefaultClientContext,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
@@ -14,6 +12,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+use tracing::debug;
 
 /// What the cluster says of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +58,9 @@ impl Complaints {
 }
 
 impl ClientContext for Complaints {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        // What matters of it is in the answer to the question.
+        debug!(target: "librdkafka", facility, "{message}");
     }
 
     fn error(&self, _: KafkaError, reason: &str) {
@@ -80,7 +80,7 @@ impl ProducerContext for Complaints {
 
 /// A client for questions.
 pub struct Admin {
-    client: AdminClient<DefaultClientContext>,
+    client: AdminClient<Complaints>,
     /// Asks for metadata: an admin client tells nobody why it cannot connect.
     probe: BaseProducer<Complaints>,
     timeout: Duration,
@@ -89,9 +89,9 @@ pub struct Admin {
 impl Admin {
     /// Makes the client; every question waits at most `timeout`.
     pub fn connect(config: &ClientConfig, timeout: Duration) -> Result<Self, AdminError> {
-        let client = config.create().map_err(AdminError::Create)?;
-        let probe =
-            config.create_with_context(Complaints::default()).map_err(AdminError::Create)?;
+        let create = AdminError::Create;
+        let client = config.create_with_context(Complaints::default()).map_err(create)?;
+        let probe = config.create_with_context(Complaints::default()).map_err(create)?;
         Ok(Self { client, probe, timeout })
     }
 
