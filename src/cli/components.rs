@@ -12,6 +12,9 @@ pub(super) struct Args {
     schema: bool,
 }
 
+/// Where the list of functions is wrapped.
+const WIDTH: usize = 100;
+
 /// Prints every table, or the schema made from them.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     if args.schema {
@@ -29,8 +32,24 @@ fn tables() -> Result<String, fmt::Error> {
     table(&mut text, "windows, compute", aggregate::AGGREGATES)?;
     table(&mut text, "features", feature::FEATURES)?;
     table(&mut text, "output.format", encode::FORMATS)?;
+    functions(&mut text)?;
     text.truncate(text.trim_end().len());
     Ok(text)
+}
+
+/// The functions of SQL expressions, wrapped.
+fn functions(text: &mut String) -> fmt::Result {
+    write!(text, "functions of SQL expressions (case, cast, in, like and operators beside them)")?;
+    let mut column = WIDTH;
+    for name in feature::function_names() {
+        if column + 1 + name.len() > WIDTH {
+            write!(text, "\n ")?;
+            column = 1;
+        }
+        write!(text, " {name}")?;
+        column += 1 + name.len();
+    }
+    writeln!(text)
 }
 
 fn table<B>(text: &mut String, title: &str, components: &[Component<B>]) -> fmt::Result {
