@@ -138,7 +138,7 @@ impl Options {
             threshold,
             min_count,
             include_self: self.include_self.unwrap_or(false),
-            histories: Histories::new(self.per.unwrap_or(Per::Key)),
+            histories: Histories::new(self.per.unwrap_or(Per::Key), over.us),
         })
     }
 }

@@ -39,7 +39,7 @@ impl ZScore {
     pub(super) fn judge(&mut self, place: Place, value: f64) -> Option<Range> {
         let Place { slot, time, watermark } = place;
         // No record from now on, unless it is late, looks further back.
-        self.histories.expire(slot, watermark.saturating_sub(self.over_us));
+        self.histories.expire(slot, watermark);
         if self.include_self {
             self.histories.insert(slot, time, value);
         }
