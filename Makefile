@@ -37,7 +37,7 @@ bench: ## measures speed and writes docs/benchmark.md
 	bench/run.sh
 
 bless: ## accepts new golden output; review it with git diff
-	INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test $(cargo_flags)
+	MILLSTREAM_BLESS=1 INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test $(cargo_flags)
 
 setup: ## installs the packages that demo and test need
 	@.ci/packages build test

@@ -7,7 +7,7 @@ use super::{
     place::Place,
     pool::Pool,
     summary::Summary,
-    trunk::{Node, Trunk},
+    trunk::{Node, RUN_NODES, Trunk},
 };
 
 /// How much of the past a buffer keeps; whatever either limit asks for is kept.
@@ -51,6 +51,11 @@ impl EventBuffer {
         self.open.is_empty() && self.nodes().is_empty()
     }
 
+    /// True if it holds no memory: neither events nor room for some.
+    pub fn is_vacant(&self) -> bool {
+        self.open.capacity() == 0 && self.trunk.is_none()
+    }
+
     /// Time of the first event.
     pub fn first_time(&self) -> Option<i64> {
         self.trunk.as_ref().and_then(|t| t.first_time()).or_else(|| self.open.first_time())
@@ -59,6 +64,7 @@ impl EventBuffer {
     /// Inserts an event behind all that are not after it, and says where it lies.
     pub fn insert(&mut self, event: Event, pool: &mut Pool) -> Place {
         self.make_room(pool);
+        pool.count_in();
         let nodes = self.nodes().len();
         let last = self.open.last_time();
         if last.is_some_and(|last| last <= event.time) {
@@ -165,6 +171,18 @@ impl EventBuffer {
         summary
     }
 
+    /// The longest part before the node of `to` that is known from the beginning of a leaf on, and
+    /// where it ends.
+    pub(super) fn part(&self, from: Place, to: Place) -> (&Moments, Place) {
+        let nodes = self.nodes();
+        let node = &nodes[from.node()];
+        let run_end = nodes.len().min((from.node() / RUN_NODES + 1) * RUN_NODES);
+        if from.leaf() == 0 && run_end <= to.node() {
+            return (&node.rest, Place::new(run_end, 0, 0));
+        }
+        (&node.branches[from.leaf()].rest, Place::new(from.node() + 1, 0, 0))
+    }
+
     fn key_at(&self, place: Place) -> i64 {
         self.leaf_at(place).key(place.index())
     }
@@ -182,8 +200,9 @@ impl EventBuffer {
                 branch.leaf.fold(&part, pool.kind(), needs, &mut moments);
                 at = self.next_leaf(at);
             } else if at.node() < to.node() {
-                moments.merge(&branch.rest);
-                at = Place::new(at.node() + 1, 0, 0);
+                let (part, end) = self.part(at, to);
+                moments.merge(part);
+                at = end;
             } else {
                 moments.merge(&branch.moments);
                 at = self.next_leaf(at);
@@ -244,5 +263,84 @@ mod tests {
             }
             prop_assert_eq!(pool.bytes(), pool.spare_bytes());
         }
+    }
+
+    /// What a write does while a snapshot holds the page.
+    #[test]
+    fn a_copy_is_as_large_as_the_original() {
+        let mut pool = Pool::new(Kind::Float, NEEDS);
+        let mut buffer = EventBuffer::default();
+        let retention = Retention { time_us: Some(3_000), rows: None };
+        for i in 0..30_000_i64 {
+            let time = if i % 5 < 3 { i - i * 7_919 % 1_000 } else { i };
+            buffer.expire(i - 1_000, retention, &mut pool);
+            buffer.insert(Event { time, key: 7, valid: true }, &mut pool);
+            if i % 97 == 0 {
+                buffer = buffer.clone();
+            }
+            if i % 1_009 == 0 {
+                assert_eq!(pool.bytes(), counted(&buffer) + pool.spare_bytes(), "at {i}");
+                assert_eq!(pool.events(), buffer.len(), "at {i}");
+            }
+        }
+        buffer.clear(&mut pool);
+        assert_eq!((pool.bytes(), pool.events()), (pool.spare_bytes(), 0));
+    }
+
+    /// What is asked of a range, and the same of a list of events in order.
+    fn asked(buffer: &EventBuffer, pool: &Pool, range: [Place; 2]) -> [i64; 5] {
+        let summary = buffer.summary(range, range[1], NEEDS, pool);
+        if summary.n == 0 {
+            return [0; 5];
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "sums of small integers")]
+        let sum = summary.sum as i64;
+        [summary.n.cast_signed(), sum, summary.max, summary.first, summary.last]
+    }
+
+    fn listed(events: &[Event]) -> [i64; 5] {
+        let keys: Vec<i64> = events.iter().filter(|e| e.valid).map(|e| e.key).collect();
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return [0; 5] };
+        let n = i64::try_from(keys.len()).unwrap();
+        [n, keys.iter().sum(), *keys.iter().max().unwrap(), *first, *last]
+    }
+
+    /// Enough events for several runs of nodes, half of them late, some stretches without value.
+    #[test]
+    fn ranges_over_many_runs_equal_a_plain_list() {
+        const SPAN: i64 = 120_000;
+        let mut pool = Pool::new(Kind::Integer, NEEDS);
+        let mut buffer = EventBuffer::default();
+        let retention = Retention { time_us: Some(SPAN), rows: None };
+        let mut list: Vec<Event> = Vec::new();
+        for i in 0..200_000_i64 {
+            let mixed = (i.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()) >> 20) & 0xF_FFFF;
+            let time = if i % 2 == 0 { i - mixed % 60_000 } else { i };
+            let valid = (time / 37_000) % 2 == 0 && mixed % 3 > 0 || mixed % 30_000 == 0;
+            let event = Event { time, key: mixed % 1_000, valid };
+            buffer.expire(i - 60_000, retention, &mut pool);
+            buffer.insert(event, &mut pool);
+            list.push(event);
+            if i % 9_973 > 0 && i % 11_003 > 0 {
+                continue;
+            }
+            list.retain(|event| event.time >= i - 60_000 - SPAN);
+            list.sort_by_key(|event| event.time);
+            assert_eq!(buffer.len(), list.len());
+            let index = |time: i64| list.partition_point(|event| event.time < time);
+            for ask in 0..200_i64 {
+                let from = i - mixed * (ask + 1) % (SPAN + 61_000);
+                let to = if ask % 3 == 0 { i + 1 } else { from + mixed * (ask + 7) % SPAN };
+                let places = [buffer.seek(from), buffer.seek(to)];
+                let expected = listed(&list[index(from)..index(to)]);
+                assert_eq!(asked(&buffer, &pool, places), expected, "{from}..{to} at {i}");
+                let rows = usize::try_from(mixed * (ask + 3) % 130_000).unwrap();
+                let back = index(to).saturating_sub(rows);
+                let places = [buffer.back(places[1], rows), places[1]];
+                let expected = listed(&list[back..index(to)]);
+                assert_eq!(asked(&buffer, &pool, places), expected, "{rows} rows to {to} at {i}");
+            }
+        }
+        assert!(buffer.nodes().len() > 5 * RUN_NODES, "{}", buffer.nodes().len());
     }
 }

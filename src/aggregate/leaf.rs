@@ -21,13 +21,27 @@ pub struct Event {
 }
 
 /// Events in (time, arrival) order. Those before `start` have expired.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Leaf {
     times: Vec<i64>,
     /// Empty in a buffer without values.
     keys: Vec<i64>,
     valid: u64,
     start: usize,
+}
+
+impl Clone for Leaf {
+    fn clone(&self) -> Self {
+        Self { times: same_size(&self.times), keys: same_size(&self.keys), ..*self }
+    }
+}
+
+/// A copy with the capacity of the original: the page that a write copies while a snapshot holds
+/// it takes the place of the one whose bytes are accounted for.
+pub(super) fn same_size<T: Clone>(original: &Vec<T>) -> Vec<T> {
+    let mut copy = Vec::with_capacity(original.capacity());
+    copy.extend_from_slice(original);
+    copy
 }
 
 impl Leaf {

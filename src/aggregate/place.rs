@@ -1,6 +1,10 @@
 //! A place between the events of a buffer, and how to find one.
 
-use super::{buffer::EventBuffer, leaf::Leaf};
+use super::{
+    buffer::EventBuffer,
+    leaf::Leaf,
+    trunk::{Branch, RUN_NODES},
+};
 use std::ops::Range;
 
 /// A place in a buffer: before the event at `index` of a leaf of a node. Places compare in event
@@ -55,29 +59,53 @@ impl EventBuffer {
     }
 
     /// The place `rows` events before `place`, or the first.
-    pub fn back(&self, mut place: Place, mut rows: usize) -> Place {
-        loop {
-            let before = place.index() - self.leaf_at(place).start();
+    pub fn back(&self, place: Place, mut rows: usize) -> Place {
+        let before = place.index() - self.leaf_at(place).start();
+        if rows <= before {
+            return Place::new(place.node(), place.leaf(), place.index() - rows);
+        }
+        rows -= before;
+        if let Some(node) = self.nodes().get(place.node()) {
+            let behind = node.branches[place.leaf()].rest_len;
+            let before = node.branches[0].rest_len - behind;
             if rows <= before {
-                return Place::new(place.node(), place.leaf(), place.index() - rows);
+                return self.back_from_end(place.node(), behind + rows);
             }
             rows -= before;
-            if place.leaf() == 0 {
-                place = Place::new(self.skip_nodes(place.node(), &mut rows), 0, 0);
-            }
-            match self.previous_leaf(place) {
-                Some(end) => place = end,
-                None => return Place::new(0, 0, self.leaf_at(Place::new(0, 0, 0)).start()),
-            }
         }
+        match self.skip_nodes(place.node(), &mut rows) {
+            0 => Place::new(0, 0, self.leaf_at(Place::new(0, 0, 0)).start()),
+            node => self.back_from_end(node - 1, rows),
+        }
+    }
+
+    /// The place `rows` events before the end of a node that has so many, or its first.
+    fn back_from_end(&self, node: usize, rows: usize) -> Place {
+        let branches = &self.nodes()[node].branches;
+        let leaf = branches.partition_point(|b| b.rest_len >= rows).saturating_sub(1);
+        let behind = branches.get(leaf + 1).map_or(0, |b| b.rest_len);
+        let Branch { leaf: events, .. } = &branches[leaf];
+        // What has expired of a leaf is still counted by its branch.
+        let index = (events.end() + behind).saturating_sub(rows).max(events.start());
+        Place::new(node, leaf, index)
     }
 
     /// Goes back from the beginning of `node` over whole nodes without looking at their leaves,
     /// as long as more rows are asked for than they have.
     fn skip_nodes(&self, mut node: usize, rows: &mut usize) -> usize {
-        while node > 0 && self.nodes()[node - 1].len < *rows {
-            node -= 1;
-            *rows -= self.nodes()[node].len;
+        let nodes = self.nodes();
+        while node > 0 {
+            let run = node.saturating_sub(RUN_NODES);
+            // What the first run has of live events, only its nodes know.
+            if run > 0 && node.is_multiple_of(RUN_NODES) && nodes[run].rest_len < *rows {
+                node = run;
+                *rows -= nodes[run].rest_len;
+            } else if nodes[node - 1].len < *rows {
+                node -= 1;
+                *rows -= nodes[node].len;
+            } else {
+                break;
+            }
         }
         node
     }
@@ -93,9 +121,24 @@ impl EventBuffer {
             if at.same_leaf(to) {
                 break;
             }
-            at = self.next_leaf(at);
+            at = self.skip_invalid(self.next_leaf(at), to);
         }
         None
+    }
+
+    /// Goes on from the beginning of a leaf over all that is known to have no valid event.
+    fn skip_invalid(&self, mut at: Place, to: Place) -> Place {
+        while at.node() < to.node() {
+            let (part, end) = self.part(at, to);
+            at = if part.n == 0 {
+                end
+            } else if at.leaf() == 0 && self.nodes()[at.node()].all.n == 0 {
+                Place::new(at.node() + 1, 0, 0)
+            } else {
+                break;
+            };
+        }
+        at
     }
 
     /// The last valid event in the range.
@@ -111,9 +154,29 @@ impl EventBuffer {
             if end.same_leaf(from) {
                 break;
             }
+            if end.leaf() == 0 {
+                end = Place::new(self.skip_invalid_back(end.node(), from.node()), 0, 0);
+            }
             end = self.previous_leaf(end)?;
         }
         None
+    }
+
+    /// Goes back from the beginning of `node` over whole nodes behind `first`, as long as they have
+    /// no valid event.
+    fn skip_invalid_back(&self, mut node: usize, first: usize) -> usize {
+        let nodes = self.nodes();
+        while node > first + 1 {
+            let run = (node - 1) / RUN_NODES * RUN_NODES;
+            if run > first && nodes[run].rest.n == 0 {
+                node = run;
+            } else if nodes[node - 1].all.n == 0 {
+                node -= 1;
+            } else {
+                break;
+            }
+        }
+        node
     }
 
     /// The part of the range `from..to` that lies in the leaf of `from`.

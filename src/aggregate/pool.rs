@@ -19,13 +19,14 @@ pub struct Pool {
     needs: Needs,
     spare: Vec<Leaf>,
     bytes: usize,
+    events: usize,
     released: Vec<i64>,
 }
 
 impl Pool {
     /// For buffers of values of `kind`; `needs` is what any window over them needs.
     pub fn new(kind: Kind, needs: Needs) -> Self {
-        Self { kind, needs, spare: Vec::new(), bytes: 0, released: Vec::new() }
+        Self { kind, needs, spare: Vec::new(), bytes: 0, events: 0, released: Vec::new() }
     }
 
     /// How values are to be read.
@@ -36,6 +37,11 @@ impl Pool {
     /// Heap bytes of all buffers and of the spare leaves.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Number of events in all buffers.
+    pub fn events(&self) -> usize {
+        self.events
     }
 
     /// Bytes of an event in a full leaf, rounded up.
@@ -55,6 +61,11 @@ impl Pool {
 
     pub(super) fn values(&self) -> bool {
         self.kind != Kind::Nothing
+    }
+
+    /// Counts an event that has entered a buffer.
+    pub(super) fn count_in(&mut self) {
+        self.events += 1;
     }
 
     /// Accounts for memory that grew or shrank from `before` to `after` bytes.
@@ -85,6 +96,7 @@ impl Pool {
     /// Lets the events of `leaf` before `index` expire.
     pub(super) fn expire(&mut self, leaf: &mut Leaf, index: usize) {
         let index = index.min(leaf.end());
+        self.events -= index - leaf.start();
         if self.kind == Kind::Text {
             self.released.extend(leaf.valid_keys(&(leaf.start()..index)));
         }

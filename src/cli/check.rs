@@ -1,7 +1,7 @@
 //! `millstream check`: says what a pipeline file does, or what is wrong with it.
 
-use super::{Exit, terminal};
-use crate::pipeline::Overrides;
+use super::{Exit, settings::SettingsArgs, terminal};
+use crate::pipeline::{Definition, Overrides, connect, supervisor};
 use std::path::PathBuf;
 
 /// Arguments of `check`.
@@ -9,6 +9,11 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// The pipeline file.
     file: PathBuf,
+    /// Also ask the cluster: topics, partitions, message limits, cleanup policy, permissions.
+    #[arg(long)]
+    connect: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 /// Prints the plan of a valid file and the problems of an invalid one.
@@ -18,5 +23,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     terminal::answer(definition.plan())?;
-    Ok(Exit::Ok)
+    if args.connect { ask_cluster(args, &definition) } else { Ok(Exit::Ok) }
+}
+
+/// Prints what the cluster says; ends with 1 if the pipeline could not run on it.
+fn ask_cluster(args: &Args, definition: &Definition) -> anyhow::Result<Exit> {
+    let settings = match args.settings.load() {
+        Ok(settings) => settings,
+        Err(exit) => return Ok(exit),
+    };
+    let admin = supervisor::admin(&settings)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let cluster = runtime.block_on(connect::inspect(&admin, definition, false));
+    terminal::answer("\ncluster")?;
+    for finding in &cluster.findings {
+        terminal::answer(format_args!("  {finding}"))?;
+    }
+    for problem in &cluster.problems {
+        terminal::complain(format_args!("{problem}"));
+    }
+    Ok(if cluster.problems.is_empty() { Exit::Ok } else { Exit::Failure })
 }

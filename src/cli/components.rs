@@ -1,9 +1,7 @@
 //! `millstream components`: the tables, as they are compiled in.
 
 use super::{Exit, terminal};
-use crate::{
-    aggregate, clean, decode, encode, expression, feature, pipeline::spec, registry::Component,
-};
+use crate::{aggregate, clean, decode, encode, feature, pipeline::spec, registry::Component};
 use std::fmt::{self, Write};
 
 /// Arguments of `components`.
@@ -13,6 +11,9 @@ pub(super) struct Args {
     #[arg(long)]
     schema: bool,
 }
+
+/// Where the list of functions is wrapped.
+const WIDTH: usize = 100;
 
 /// Prints every table, or the schema made from them.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
@@ -24,8 +25,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-const FUNCTIONS_PER_LINE: usize = 8;
-
 fn tables() -> Result<String, fmt::Error> {
     let mut text = String::new();
     table(&mut text, "source.format", decode::FORMATS)?;
@@ -33,13 +32,24 @@ fn tables() -> Result<String, fmt::Error> {
     table(&mut text, "windows, compute", aggregate::AGGREGATES)?;
     table(&mut text, "features", feature::FEATURES)?;
     table(&mut text, "output.format", encode::FORMATS)?;
-    writeln!(text, "functions of expressions")?;
-    let functions: Vec<&str> = expression::function_names().collect();
-    for line in functions.chunks(FUNCTIONS_PER_LINE) {
-        writeln!(text, "  {}", line.join(" "))?;
-    }
+    functions(&mut text)?;
     text.truncate(text.trim_end().len());
     Ok(text)
+}
+
+/// The functions of SQL expressions, wrapped.
+fn functions(text: &mut String) -> fmt::Result {
+    write!(text, "functions of SQL expressions (case, cast, in, like and operators beside them)")?;
+    let mut column = WIDTH;
+    for name in feature::function_names() {
+        if column + 1 + name.len() > WIDTH {
+            write!(text, "\n ")?;
+            column = 1;
+        }
+        write!(text, " {name}")?;
+        column += 1 + name.len();
+    }
+    writeln!(text)
 }
 
 fn table<B>(text: &mut String, title: &str, components: &[Component<B>]) -> fmt::Result {

@@ -28,7 +28,8 @@ pub(super) struct Args {
     /// Records, one JSON value a line; `-` reads standard input.
     #[arg(long)]
     input: PathBuf,
-    /// Lines are objects with value, key, timestamp (ms), headers, offset and partition.
+    /// Lines are objects with value (or raw, its text), key, timestamp (ms), headers, offset and
+    /// partition, as `--rejected` writes them.
     #[arg(long)]
     envelope: bool,
     /// Write rejected records here, as envelope lines with their context headers.

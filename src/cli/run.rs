@@ -3,6 +3,7 @@
 use super::{Exit, settings::SettingsArgs, terminal};
 use crate::{
     pipeline::{
+        Definition, Totals,
         spec::{Delivery, Overrides},
         supervisor::{self, RunOptions},
     },
@@ -52,17 +53,47 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
+    announce(&definition);
     let options =
         RunOptions { migrate: args.migrate, until_end: args.until_end, ..RunOptions::default() };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let summary = runtime.block_on(supervisor::run(definition, &settings, options))?;
-    terminal::complain(format_args!("{}", summary.totals));
+    conclude(&settings, &summary.totals);
     Ok(Exit::Ok)
+}
+
+/// Says what became of the records: as a log line where lines are JSON, so that they all are.
+fn conclude(settings: &Settings, totals: &Totals) {
+    if is_json(settings) && tracing::enabled!(tracing::Level::INFO) {
+        tracing::info!(
+            consumed = totals.consumed,
+            published = totals.published,
+            rejected = totals.rejected.sum(),
+            dropped = totals.dropped.sum(),
+            held = totals.held,
+            "{totals}"
+        );
+    } else {
+        terminal::complain(format_args!("{totals}"));
+    }
+}
+
+/// Says in the log what runs.
+fn announce(definition: &Definition) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pipeline = definition.spec().pipeline,
+        definition = %definition.hash(),
+        "starting"
+    );
 }
 
 /// Starts the log as the settings say: text for a person at a terminal, JSON otherwise.
 pub(super) fn start_logs(settings: &Settings) -> anyhow::Result<()> {
-    let json = settings.log.format.is_json(std::io::stderr().is_terminal());
-    telemetry::start_logs(&settings.log.level, json).context("the setting `log.level`")
+    telemetry::start_logs(&settings.log.level, is_json(settings)).context("the setting `log.level`")
+}
+
+fn is_json(settings: &Settings) -> bool {
+    settings.log.format.is_json(std::io::stderr().is_terminal())
 }

@@ -18,9 +18,9 @@ pub(super) fn answer(text: impl Display) -> anyhow::Result<()> {
 }
 
 /// Prints what is not the answer: progress, summaries, complaints.
-#[expect(clippy::print_stderr, reason = "the shell's one way to speak beside its answer")]
 pub(super) fn complain(text: Arguments<'_>) {
-    eprintln!("{text}");
+    // Nobody is left to be told that nobody listens.
+    drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
 /// Loads a pipeline file, or prints everything that is wrong with it.

@@ -16,6 +16,7 @@ mod standardize;
 #[cfg(test)]
 mod tests;
 
+pub use crate::expression::function_names;
 pub use nulls::Nulls;
 
 use crate::{

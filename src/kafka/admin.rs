@@ -1,16 +1,18 @@
 //! Questions to the cluster that are asked before a pipeline starts.
 
-use super::client;
 use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
-    config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
+    config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
+    message::DeliveryResult,
+    producer::{BaseProducer, Producer as _, ProducerContext},
 };
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+use tracing::debug;
 
 /// What the cluster says of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,35 +58,48 @@ impl Complaints {
 }
 
 impl ClientContext for Complaints {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if level as i32 <= RDKafkaLogLevel::Error as i32 {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.to_owned());
-        }
-        client::log(level, facility, message);
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        // What matters of it is in the answer to the question.
+        debug!(target: "librdkafka", facility, "{message}");
     }
 
-    fn error(&self, error: KafkaError, reason: &str) {
-        client::report(&error, reason);
+    fn error(&self, _: KafkaError, reason: &str) {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // That no broker is up says less than why one was left.
+        if newest.is_none() || !reason.contains("brokers are down") {
+            *newest = Some(reason.to_owned());
+        }
     }
+}
+
+impl ProducerContext for Complaints {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
 /// A client for questions.
 pub struct Admin {
     client: AdminClient<Complaints>,
+    /// Asks for metadata: an admin client tells nobody why it cannot connect.
+    probe: BaseProducer<Complaints>,
     timeout: Duration,
 }
 
 impl Admin {
     /// Makes the client; every question waits at most `timeout`.
     pub fn connect(config: &ClientConfig, timeout: Duration) -> Result<Self, AdminError> {
-        let client = AdminClient::from_config_and_context(config, Complaints::default())
-            .map_err(AdminError::Create)?;
-        Ok(Self { client, timeout })
+        let create = AdminError::Create;
+        let client = config.create_with_context(Complaints::default()).map_err(create)?;
+        let probe = config.create_with_context(Complaints::default()).map_err(create)?;
+        Ok(Self { client, probe, timeout })
     }
 
     /// What the client itself said of the connection says more than the request's error.
     fn unreachable(&self, error: &KafkaError) -> AdminError {
-        let said = self.client.inner().context().newest().unwrap_or_else(|| error.to_string());
+        // The reason lies in the client's queue of events.
+        self.probe.poll(Duration::from_millis(50));
+        let said = self.probe.context().newest().unwrap_or_else(|| error.to_string());
         AdminError::Unreachable(self.timeout, said)
     }
 
@@ -102,8 +117,8 @@ impl Admin {
 
     fn partitions(&self, topic: &str) -> Result<i32, AdminError> {
         let metadata = self
-            .client
-            .inner()
+            .probe
+            .client()
             .fetch_metadata(Some(topic), self.timeout)
             .map_err(|e| self.unreachable(&e))?;
         let found = metadata.topics().iter().find(|t| t.name() == topic);

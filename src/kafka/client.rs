@@ -162,8 +162,11 @@ impl ProducerContext for Deliveries {
     }
 }
 
-pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        _ if is_for_the_other_client(facility, message) => {
+            debug!(target: "librdkafka", facility, "{message}");
+        }
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical
@@ -177,11 +180,32 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
+/// True if librdkafka only says that a property is the other client's. `kafka.properties` is for
+/// both, so that says nothing of the settings.
+fn is_for_the_other_client(facility: &str, message: &str) -> bool {
+    facility == "CONFWARN" && message.contains("property and will be ignored by this")
+}
+
 /// librdkafka retries by itself; only a fatal error needs a person.
 pub(super) fn report(error: &KafkaError, reason: &str) {
     if matches!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::Fatal)) {
         error!(%error, reason, "kafka client failed for good");
     } else {
         warn!(%error, reason, "kafka client error, librdkafka retries");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_other_clients_properties_are_left_out() {
+        let other = "[thrd:app]: Configuration property linger.ms is a producer property and will \
+                     be ignored by this consumer instance";
+        assert!(is_for_the_other_client("CONFWARN", other));
+        let deprecated = "[thrd:app]: Configuration property socket.blocking.max.ms is deprecated";
+        assert!(!is_for_the_other_client("CONFWARN", deprecated));
+        assert!(!is_for_the_other_client("FAIL", other));
     }
 }

@@ -7,24 +7,23 @@ use super::{
     Definition, clock,
     supervisor::{self, Embedding, RunError, RunOptions, Summary},
     tasks,
+    worker::Progress,
 };
 use crate::{
-    kafka::{self, ClientProperties, admin::AdminError},
+    kafka::{self, ClientProperties, ConsumerEvents, admin::AdminError},
     settings::Settings,
     source::{
         Feed, FeedError, Generator, Pace, cards::Cards, embedded::Embedded, flights::Flights,
     },
 };
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
+    Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
 };
 use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
     thread,
@@ -49,6 +48,10 @@ pub enum Event {
         elapsed: Duration,
         /// Records whose outcome is committed.
         consumed: u64,
+        /// Of these, records that went to the dead-letter topic.
+        rejected: u64,
+        /// Of these, records that were counted and let go.
+        dropped: u64,
         /// Records there will be.
         total: u64,
     },
@@ -97,16 +100,16 @@ pub enum DemoError {
     #[error("the embedded broker cannot be started: {0}")]
     Broker(KafkaError),
     /// The topics could not be made.
-    #[error("{0}")]
+    #[error(transparent)]
     Topics(#[from] AdminError),
     /// The generator failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Feed(#[from] FeedError),
     /// The pipeline failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Run(#[from] RunError),
     /// A thread could not be started.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
 }
 
@@ -133,15 +136,16 @@ pub async fn run(
         .as_ref()
         .map(|b| Embedding { bootstrap_servers: b.bootstrap_servers(), partitions: PARTITIONS });
     let properties = supervisor::producer_properties(&settings, embedded.as_ref());
+    let reading = supervisor::consumer_properties(&settings, embedded.as_ref());
     let options = RunOptions { embedded, ..RunOptions::default() };
-    let (stop, consumed) = (Arc::clone(&options.stop), Arc::clone(&options.progress.consumed));
+    let (stop, progress) = (Arc::clone(&options.stop), options.progress.clone());
     let mut generator = workload.records.generator();
     let total = generator.total();
-    let viewer = view(&definition, &properties, &stop, &events)?;
-    let ticker = tick(total, Arc::clone(&consumed), Arc::clone(&stop), events)?;
+    let viewer = view(&definition, &reading, &stop, &events)?;
+    let ticker = tick(total, progress.clone(), Arc::clone(&stop), events)?;
     let pace = Pace {
         rate: workload.rate,
-        consumed: Some(consumed),
+        consumed: Some(progress.consumed),
         window: WINDOW,
         clock: clock::monotonic,
     };
@@ -194,7 +198,8 @@ fn view(
 ) -> Result<thread::JoinHandle<()>, DemoError> {
     let mut config = kafka::admin_config(properties);
     config.set("group.id", "millstream-demo-viewer").set("enable.auto.commit", "false");
-    let consumer: BaseConsumer = config.create().map_err(DemoError::Broker)?;
+    let consumer: kafka::Consumer =
+        config.create_with_context(ConsumerEvents::default()).map_err(DemoError::Broker)?;
     let mut list = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
         list.add_partition_offset(&definition.spec().output.topic, partition, Offset::End)
@@ -214,10 +219,10 @@ fn view(
     Ok(tasks::thread("viewer".to_owned(), work)?)
 }
 
-/// Reports once a second, and ends the run once everything is consumed.
+/// Reports once a second, and ends the run once everything is consumed or nobody listens.
 fn tick(
     total: u64,
-    consumed: Arc<AtomicU64>,
+    progress: Progress,
     stop: Arc<AtomicBool>,
     events: mpsc::SyncSender<Event>,
 ) -> io::Result<thread::JoinHandle<()>> {
@@ -226,14 +231,22 @@ fn tick(
         let mut reported = started;
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(20));
-            let count = consumed.load(Ordering::Relaxed);
-            if count >= total {
+            let consumed = progress.consumed.load(Ordering::Relaxed);
+            if consumed >= total {
                 stop.store(true, Ordering::Relaxed);
             }
-            if reported.elapsed() >= Duration::from_secs(1) || count >= total {
+            if reported.elapsed() >= Duration::from_secs(1) || consumed >= total {
                 reported = clock::instant();
-                let elapsed = started.elapsed();
-                drop(events.try_send(Event::Progress { elapsed, consumed: count, total }));
+                let report = Event::Progress {
+                    elapsed: started.elapsed(),
+                    consumed,
+                    rejected: progress.rejected.load(Ordering::Relaxed),
+                    dropped: progress.dropped.load(Ordering::Relaxed),
+                    total,
+                };
+                if let Err(mpsc::TrySendError::Disconnected(_)) = events.try_send(report) {
+                    stop.store(true, Ordering::Relaxed);
+                }
             }
         }
     })

@@ -73,7 +73,7 @@ pub enum RunError {
     #[error("worker {0} panicked")]
     Panicked(usize),
     /// Threads or sockets could not be made.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// Finishing took longer than `shutdown_grace`, or a second signal came.
     #[error(
@@ -161,6 +161,11 @@ impl Clients {
             producer: broker(settings.producer_properties().map(exposed).collect()),
         }
     }
+}
+
+/// Consumer properties as the settings say, for clients beside the daemon's.
+pub fn consumer_properties(settings: &Settings, embedded: Option<&Embedding>) -> ClientProperties {
+    Clients::new(settings, embedded).consumer
 }
 
 /// Producer properties as the settings say, for clients beside the daemon's.

@@ -11,9 +11,7 @@ pub enum Step {
     Clean,
     /// Windows.
     Window,
-    /// The vector's fields.
-    Feature,
-    /// Columns to messages.
+    /// The vector's fields, and columns to messages.
     Encode,
     /// Handing messages to the producer and waiting for their acknowledgement.
     Send,
@@ -23,12 +21,11 @@ pub enum Step {
 
 impl Step {
     /// All steps in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Decode,
         Self::Validate,
         Self::Clean,
         Self::Window,
-        Self::Feature,
         Self::Encode,
         Self::Send,
         Self::Commit,
@@ -41,7 +38,6 @@ impl Step {
             Self::Validate => "validate",
             Self::Clean => "clean",
             Self::Window => "window",
-            Self::Feature => "feature",
             Self::Encode => "encode",
             Self::Send => "send",
             Self::Commit => "commit",

@@ -146,7 +146,7 @@ impl Lane {
 
     /// Drops what is kept under `slot`.
     pub(super) fn forget(&mut self, slot: Slot) {
-        if self.buffers.get(slot).is_some_and(|b| !b.is_empty()) {
+        if self.buffers.get(slot).is_some_and(|b| !b.is_vacant()) {
             self.buffers.get_mut(slot).clear(&mut self.pool);
             self.release();
         }

@@ -156,9 +156,13 @@ fn planted_violations_are_found() {
     assert_eq!(plant("sink/mod.rs", &long), ["src/sink/mod.rs: 401 lines, at most 400"]);
 }
 
-/// Every file under `src`, path relative to it, in name order.
+/// Every source file under `src`, path relative to it, in name order.
 fn sources() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources_below("src")
+}
+
+fn sources_below(folder: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut folders = vec![root.clone()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -175,6 +179,28 @@ fn sources() -> Vec<(PathBuf, String)> {
     files.sort();
     assert!(files.len() > 20, "the walk found the sources");
     files
+}
+
+/// ARCHITECTURE.md says which test holds what: that test must be there.
+#[test]
+fn the_invariants_name_tests_that_exist() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let page = fs::read_to_string(path).expect("ARCHITECTURE.md is there");
+    let (_, table) = page.split_once("| invariant | held by |").expect("the table is there");
+    let (table, _) = table.split_once("\n\n").expect("the table ends");
+    let mut sources = sources();
+    sources.extend(sources_below("tests"));
+    let held_by = table.lines().filter_map(|row| row.rsplit('|').nth(1));
+    let mut named = 0;
+    for name in held_by.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+        let last = name.rsplit("::").next().expect("a name");
+        let (test, module) = (format!("fn {last}("), format!("mod {last};"));
+        let found = |text: &str| text.contains(&test) || text.contains(&module);
+        let folder = name.starts_with("tests/");
+        assert!(folder || sources.iter().any(|(_, text)| found(text)), "no test `{name}`");
+        named += 1;
+    }
+    assert!(named > 20, "{named} tests are named");
 }
 
 /// All complaints about one file.

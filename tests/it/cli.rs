@@ -2,8 +2,12 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
     path::PathBuf,
     process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 fn millstream(args: &[&str]) -> Output {
@@ -116,4 +120,56 @@ fn the_tables_and_schemas_are_printed() {
     assert!(run(&["components", "--schema"]).1.contains("\"drop_duplicates\""));
     assert!(run(&["schema", CARD]).1.contains("\"amount_mean_5m\""));
     assert!(run(&["schema", "--arrow", CARD]).1.contains("amount_mean_5m: Float64"));
+}
+
+#[test]
+fn the_functions_of_expressions_are_listed() {
+    let (_, tables, _) = run(&["components"]);
+    let (_, functions) = tables.split_once("functions of SQL expressions").unwrap();
+    let names: Vec<&str> = functions.lines().skip(1).flat_map(str::split_whitespace).collect();
+    assert!(names.contains(&"nullif") && names.contains(&"ln") && !names.contains(&"now"));
+    assert!(functions.lines().all(|line| line.len() <= 100), "{functions}");
+}
+
+/// The demo, its port any that is free, at a rate that would take it a while.
+fn demo() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    command.args(["demo", "--set", "listen=127.0.0.1:0", "--set", "workers=1"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "measures how long a process takes")]
+fn a_demo_ends_when_nobody_reads_on() {
+    for closes_both in [false, true] {
+        let mut child = demo().spawn().unwrap();
+        let mut vectors = BufReader::new(child.stdout.take().unwrap());
+        let errors = child.stderr.take().unwrap();
+        // As `2>&1 | head` does it; otherwise complaints are still read.
+        let complaints = (!closes_both).then(|| thread::spawn(|| std::io::read_to_string(errors)));
+        let mut line = String::new();
+        vectors.read_line(&mut line).unwrap();
+        assert!(line.starts_with("{\"origin\":"), "{line}");
+        drop(vectors);
+        let started = Instant::now();
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(0));
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+        if let Some(complaints) = complaints {
+            let text = complaints.join().unwrap().unwrap();
+            assert!(text.contains(" + held 0\n"), "{text}");
+            assert!(!text.contains("CONFWARN"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_taken_port_is_told_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("listen={}", taken.local_addr().unwrap());
+    let (code, _, error) = run(&["demo", "--set", &listen]);
+    assert_eq!(code, 1);
+    assert_eq!(error.matches("cannot listen on").count(), 1, "{error}");
+    assert!(error.contains("--set listen=HOST:PORT"), "{error}");
 }

@@ -261,25 +261,6 @@ class Data(unittest.TestCase):
             (record["tailnum"], record["dep_delay"], record["cancelled"]), (None, None, True)
         )
 
-    def test_the_one_hour_variant_differs_in_lateness_only(self):
-        def lines(path):
-            text = (ROOT / path).read_text()
-            return [line for line in text.splitlines() if not line.startswith("#")]
-
-        shipped = lines("config/pipelines/flights.yaml")
-        variant = lines("tests/pipelines/flights-1h.yaml")
-        self.assertEqual(
-            [(a.strip(), b.strip()) for a, b in zip(shipped, variant, strict=True) if a != b],
-            [
-                ("pipeline: flights", "pipeline: flights-1h"),
-                (
-                    "schema: flights.schema.json",
-                    "schema: ../../config/pipelines/flights.schema.json",
-                ),
-                ("lateness: 24h", "lateness: 1h"),
-            ],
-        )
-
 
 if __name__ == "__main__":
     unittest.main()

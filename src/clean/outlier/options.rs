@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 /// Values before the one that is judged, where `min_count` is not given.
-const MIN_COUNT: u64 = 20;
+const MIN_COUNT: usize = 20;
 
 /// Options of `outlier`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub(super) struct Options {
     /// `zscore`: standard deviations from the mean that are too many.
     threshold: Option<f64>,
     /// `zscore`: values that the statistics need, 20 where not given.
-    min_count: Option<u64>,
+    min_count: Option<usize>,
     /// `zscore`: whose values; `key` where not given.
     per: Option<Per>,
     /// `zscore`: true if the value under test counts in its own statistics.

@@ -19,7 +19,7 @@ pub(super) struct ZScore {
     /// Standard deviations from the mean that are too many.
     pub(super) threshold: f64,
     /// Values that the statistics need.
-    pub(super) min_count: u64,
+    pub(super) min_count: usize,
     /// True if the value under test counts in its own statistics.
     pub(super) include_self: bool,
     /// The values so far.

@@ -39,6 +39,19 @@ pub struct Fold {
     expired: Vec<Slot>,
 }
 
+/// A part of the fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Bytes to columns.
+    Decode,
+    /// Rules, gates, event time and key slots.
+    Validate,
+    /// Cleaning steps.
+    Clean,
+    /// Windows, and the digest over what they made.
+    Window,
+}
+
 /// A batch after the fold: every record is either a row or has left.
 #[derive(Debug)]
 pub struct Folded {
@@ -53,21 +66,31 @@ pub struct Folded {
 impl Fold {
     /// Takes in the next records of the partition, at most [`BATCH_ROWS_MAX`] at once.
     pub fn advance(&mut self, raw: &RawBatch) -> Folded {
+        self.advance_timed(raw, &mut |_| {})
+    }
+
+    /// The same; `done` is called after each part, so that a caller with a clock can time it.
+    pub fn advance_timed(&mut self, raw: &RawBatch, done: &mut dyn FnMut(Part)) -> Folded {
         assert!(raw.len() <= BATCH_ROWS_MAX, "a batch has at most {BATCH_ROWS_MAX} records");
         let mut left = Rejections::default();
         let decoded = self.decode.decode(raw, &mut left);
+        done(Part::Decode);
         let decoded = self.rules.apply(raw, decoded, &mut left);
         let rows = self.gates.advance(raw, decoded, &mut left);
         let rows = self.with_event_time(rows);
         let mut rows = self.with_slots(raw, rows, &left.0);
+        done(Part::Validate);
         for step in &mut self.clean {
             rows = step.advance(rows, &mut left);
         }
+        done(Part::Clean);
         let rows = self.windows.advance(rows, &mut left);
         self.forget();
         let rejected = settle(left, &self.outcomes);
         self.digest.advance(raw, &rows, &rejected);
-        Folded::new(raw, rows, rejected)
+        let folded = Folded::new(raw, rows, rejected);
+        done(Part::Window);
+        folded
     }
 
     /// The watermark in microseconds, once a record has set it.

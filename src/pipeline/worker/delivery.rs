@@ -49,15 +49,21 @@ impl Worker {
         result.map(drop).or_else(|error| self.recover(error))
     }
 
+    /// Cuts what the encoders gather: from here to the end of the commit nothing is folded.
+    pub(super) fn begin_commit(&mut self) {
+        if self.committing {
+            return;
+        }
+        self.committing = true;
+        for partition in self.partitions.values_mut() {
+            partition.cut(&mut self.outbox);
+        }
+    }
+
     /// Moves a due commit on: waits a moment for deliveries, and once all stand commits. Nothing is
     /// folded meanwhile, so that what stands is what was folded.
     pub(super) fn commit(&mut self) -> Result<(), WorkerError> {
-        if !self.committing {
-            self.committing = true;
-            for partition in self.partitions.values_mut() {
-                partition.cut(&mut self.outbox);
-            }
-        }
+        self.begin_commit();
         if self.backoff.waiting() {
             self.source.wait(Duration::from_millis(10))?;
             return Ok(());

@@ -55,7 +55,7 @@ pub(super) struct Partition {
     /// Outcomes since the last commit.
     pub(super) pending: Totals,
     /// True until the group knows where the state began.
-    unrecorded: bool,
+    fresh: bool,
     ledger: Ledger,
     origin: i64,
     state_hash: u64,
@@ -84,7 +84,7 @@ impl Partition {
             end: start.end,
             newest_timestamp_ms: None,
             pending: Totals::default(),
-            unrecorded: start.fresh,
+            fresh: start.fresh,
             ledger: start.ledger,
             origin: start.from,
             state_hash: state_hash(definition),
@@ -104,7 +104,7 @@ impl Partition {
         };
         let live = self.batch.split_off(until);
         if !self.batch.is_empty() {
-            self.fold.advance(&self.batch);
+            self.fold.advance_timed(&self.batch, &mut report.stopwatch());
             self.follow();
         }
         if live.is_empty() && self.next < until {
@@ -140,7 +140,7 @@ impl Partition {
         if self.batch.is_empty() {
             return;
         }
-        let mut folded = self.fold.advance(&self.batch);
+        let mut folded = self.fold.advance_timed(&self.batch, &mut report.stopwatch());
         let started = clock::instant();
         self.emitter.emit(&self.batch, &mut folded, outbox);
         report.took(Step::Encode, started);
@@ -164,7 +164,7 @@ impl Partition {
 
     /// The position to commit, if it moved.
     pub(super) fn position(&self) -> Option<Position> {
-        if self.phase != Phase::Live || (self.next == self.committed && !self.unrecorded) {
+        if self.phase != Phase::Live || (self.next == self.committed && !self.fresh) {
             return None;
         }
         let mut ledger = self.ledger;
@@ -188,9 +188,14 @@ impl Partition {
     pub(super) fn committed(&mut self, offset: i64) -> Totals {
         assert_eq!(offset, self.next, "commits follow the fold");
         self.committed = offset;
-        self.unrecorded = false;
+        self.fresh = false;
         self.ledger += &self.pending;
         std::mem::take(&mut self.pending)
+    }
+
+    /// True until the group knows where the state began.
+    pub(super) fn unrecorded(&self) -> bool {
+        self.fresh
     }
 
     /// Records waiting in the log, as far as known.

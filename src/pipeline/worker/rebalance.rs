@@ -26,7 +26,8 @@ impl Worker {
                     self.report.assigned(&partitions);
                 }
                 SourceEvent::Assigned(partitions) => {
-                    info!(count = partitions.len(), "partitions assigned");
+                    let worker = self.report.worker();
+                    info!(worker, count = partitions.len(), "partitions assigned");
                     self.report.assigned(&partitions);
                     let answer = self.source.lookup(partitions.clone());
                     self.lookups.push((partitions, answer));
@@ -38,7 +39,8 @@ impl Worker {
     }
 
     fn give_back(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<(), WorkerError> {
-        info!(count = partitions.len(), lost, "partitions revoked");
+        let worker = self.report.worker();
+        info!(worker, count = partitions.len(), lost, "partitions revoked");
         // Lost partitions may be folded by somebody else already: nothing of them is committed, and
         // their messages under way are repeats at worst.
         if !lost {
@@ -110,7 +112,9 @@ impl Worker {
             self.stop_partition(id, stop);
         }
         // A fresh origin is committed before the first record is folded.
-        self.committing |= self.partitions.values().any(|p| p.position().is_some());
+        if self.partitions.values().any(Partition::unrecorded) {
+            self.begin_commit();
+        }
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use super::{Partition, Phase, Replayed, Stop};
 use crate::{
     batch::{Outbox, Reason, Target},
     kafka::TopicPartition,
-    pipeline::{Totals, clock},
+    pipeline::{Part, Totals, clock},
     telemetry::{CommitResult, Health, Metrics, PartitionMetrics, PartitionState, Rebalance, Step},
 };
 use std::{
@@ -32,6 +32,10 @@ pub struct WorkerSummary {
 pub struct Progress {
     /// Records whose offsets are committed.
     pub consumed: Arc<AtomicU64>,
+    /// Of these, records that went to the dead-letter topic.
+    pub rejected: Arc<AtomicU64>,
+    /// Of these, records that were counted and let go.
+    pub dropped: Arc<AtomicU64>,
     /// Partitions that are folded and committed up to the end of their log.
     pub at_end: Arc<AtomicU64>,
 }
@@ -76,6 +80,11 @@ impl Report {
             summary: WorkerSummary::default(),
             gauges: Gauges::default(),
         }
+    }
+
+    /// Number of the worker.
+    pub(super) fn worker(&self) -> usize {
+        self.worker
     }
 
     /// What the worker did so far.
@@ -171,6 +180,21 @@ impl Report {
         self.health.set_partition(topic, *number, PartitionState::Live);
     }
 
+    /// Times the parts of a fold, one after the other from now on.
+    pub(super) fn stopwatch(&self) -> impl FnMut(Part) + use<'_> {
+        let mut started = clock::instant();
+        move |part| {
+            let step = match part {
+                Part::Decode => Step::Decode,
+                Part::Validate => Step::Validate,
+                Part::Clean => Step::Clean,
+                Part::Window => Step::Window,
+            };
+            self.took(step, started);
+            started = clock::instant();
+        }
+    }
+
     /// Notes how long a step took that has begun at `started`.
     pub(super) fn took(&self, step: Step, started: Instant) {
         self.metrics.batch_seconds(step).observe(started.elapsed().as_secs_f64());
@@ -179,6 +203,8 @@ impl Report {
     /// Offsets stand, and with them these outcomes.
     pub(super) fn committed(&mut self, totals: &Totals) {
         self.summary.totals += totals;
+        self.progress.rejected.fetch_add(totals.rejected.sum(), Ordering::Relaxed);
+        self.progress.dropped.fetch_add(totals.dropped.sum(), Ordering::Relaxed);
         self.progress.consumed.fetch_add(totals.consumed, Ordering::Relaxed);
         self.metrics.records_consumed_total.inc_by(totals.consumed);
         self.metrics.records_published_total.inc_by(totals.published);

@@ -30,7 +30,11 @@ const PATHS: &str = "/metrics  Prometheus metrics\n/livez    200 while the proce
 /// Binds the port. The error names the address.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        let message = format!("cannot listen on {address} (setting `listen`): {error}");
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "; another port: `--set listen=HOST:PORT`, any: port 0",
+            _ => "",
+        };
+        let message = format!("cannot listen on {address} (setting `listen`): {error}{hint}");
         io::Error::new(error.kind(), message)
     })
 }

@@ -202,6 +202,16 @@ fn forgetting_gives_all_memory_back_but_spare_leaves() {
 }
 
 #[test]
+fn forgetting_a_key_whose_events_have_expired_gives_its_memory_back() {
+    let mut windows = build("[{ over: 10us, of: x, where: flag, compute: [mean] }]");
+    let mut records: Vec<_> = (0..20).map(|i| Record::new(0, i, 1.0)).collect();
+    records.push(Record { flag: Some(false), ..Record::new(0, 1_000, 1.0) });
+    run(&mut windows, &records, 1, &[]);
+    windows.forget(0);
+    assert_eq!(windows.state_bytes(), size_of::<crate::aggregate::EventBuffer>());
+}
+
+#[test]
 fn a_row_that_a_condition_fails_on_is_rejected_and_enters_no_window() {
     let condition = "cast(text as bigint) > 1";
     let mut windows = build(&format!(

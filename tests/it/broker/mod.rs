@@ -20,6 +20,7 @@ mod daemon;
 mod oracle;
 mod topic;
 
+mod connect;
 mod edges;
 mod flights;
 mod groups;
