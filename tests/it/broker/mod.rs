@@ -21,6 +21,7 @@ mod oracle;
 mod topic;
 
 mod edges;
+mod faults;
 mod flights;
 mod groups;
 mod poison;
