@@ -4,7 +4,7 @@
 //! `fetch.queue.backoff.ms` of one second would cost two thirds of the throughput.
 
 use rdkafka::ClientConfig;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// librdkafka properties as given by settings. `Debug` prints names only: values may be secret.
 #[derive(Clone, Default)]
@@ -57,10 +57,16 @@ const CONSUMER: &[(&str, &str)] = &[
     ("queued.min.messages", "100000"),
     ("queued.max.messages.kbytes", "32768"),
     ("max.poll.interval.ms", "300000"),
+    // A commit to a dead broker blocks the worker for so long at most.
+    ("socket.timeout.ms", "10000"),
 ];
 
-const CLASSIC_GROUP: &[(&str, &str)] =
-    &[("partition.assignment.strategy", "cooperative-sticky"), ("session.timeout.ms", "10000")];
+const CLASSIC_GROUP: &[(&str, &str)] = &[
+    ("partition.assignment.strategy", "cooperative-sticky"),
+    ("session.timeout.ms", "10000"),
+    // A join or a leave is heard of with a heartbeat: a hand-over waits at most so long.
+    ("heartbeat.interval.ms", "1000"),
+];
 
 const CONSUMER_OWNED: &[(&str, &str)] = &[
     ("enable.auto.commit", "false"),
@@ -125,7 +131,49 @@ pub fn producer_config(properties: &ClientProperties, message_bytes: u64) -> Cli
     config
 }
 
+/// Keeps a producer's batches below `bytes`: a topic's `max.message.bytes` is a limit on the batch
+/// that messages travel in, and a batch beyond it is refused however often it is sent.
+pub fn limit_batches(config: &mut ClientConfig, bytes: u64) {
+    let configured = config.get("batch.size").and_then(|size| size.parse().ok());
+    config.set("batch.size", bytes.min(configured.unwrap_or(u64::MAX)).to_string());
+}
+
+/// How long a consumer may go without a poll before the group takes its partitions.
+pub fn max_poll_interval(consumer: &ClientConfig) -> Duration {
+    let milliseconds = consumer.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok());
+    Duration::from_millis(milliseconds.unwrap_or(300_000))
+}
+
 /// Configuration of a client that only asks questions.
 pub fn admin_config(properties: &ClientProperties) -> ClientConfig {
     build(&[], properties)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn producer(properties: &[(&str, &str)]) -> ClientConfig {
+        let owned = properties.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        producer_config(&ClientProperties::new(owned), 1)
+    }
+
+    #[test]
+    fn a_batch_is_never_larger_than_its_topics_take() {
+        let mut config = producer(&[]);
+        limit_batches(&mut config, 60_000);
+        assert_eq!(config.get("batch.size"), Some("60000"));
+        let mut config = producer(&[("batch.size", "5000")]);
+        limit_batches(&mut config, 60_000);
+        assert_eq!(config.get("batch.size"), Some("5000"));
+    }
+
+    #[test]
+    fn the_poll_interval_is_the_one_in_force() {
+        let group = ConsumerGroup { id: "g".to_owned(), instance: None };
+        let consumer = |properties| consumer_config(&ClientProperties::new(properties), &group);
+        assert_eq!(max_poll_interval(&consumer(vec![])), Duration::from_mins(5));
+        let short = vec![("max.poll.interval.ms".to_owned(), "10000".to_owned())];
+        assert_eq!(max_poll_interval(&consumer(short)), Duration::from_secs(10));
+    }
 }

@@ -6,7 +6,10 @@ mod config;
 mod ffi;
 
 pub use client::{Consumer, ConsumerEvents, Deliveries, Producer, Rebalance, TopicPartition};
-pub use config::{ClientProperties, ConsumerGroup, admin_config, consumer_config, producer_config};
+pub use config::{
+    ClientProperties, ConsumerGroup, admin_config, consumer_config, limit_batches,
+    max_poll_interval, producer_config,
+};
 pub use ffi::{
     Notice, PartitionQueue, Wakeup, assignment_lost, log_end, metadata, produce, ring_events,
     silence_events,

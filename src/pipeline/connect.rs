@@ -17,6 +17,8 @@ pub struct Cluster {
     pub inputs: BTreeMap<String, i32>,
     /// Partitions of the output topic.
     pub output_partitions: i32,
+    /// Most bytes that every topic written to takes at once, where they may be read.
+    pub(super) batch_bytes: Option<u64>,
 }
 
 /// Room for the headers that a dead letter gets beside the record itself.
@@ -99,9 +101,9 @@ impl Cluster {
     }
 
     fn check_limit(&mut self, facts: &TopicFacts, needed: u64, limit: &str) {
-        if let Some(bytes) = facts.max_message_bytes
-            && bytes < needed
-        {
+        let Some(bytes) = facts.max_message_bytes else { return };
+        self.batch_bytes = Some(self.batch_bytes.map_or(bytes, |least| least.min(bytes)));
+        if bytes < needed {
             self.problems.push(format!(
                 "topic `{}` takes messages of at most {bytes} bytes, {limit} needs {needed}; raise \
                  max.message.bytes of the topic or lower the limit",

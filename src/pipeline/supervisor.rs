@@ -72,6 +72,9 @@ pub enum RunError {
     /// A worker panicked; the log says where.
     #[error("worker {0} panicked")]
     Panicked(usize),
+    /// Partitions stopped, so that the end of the input was not reached; the log says why.
+    #[error("{0} partitions stopped before the end of the input; the log says why")]
+    Stopped(u64),
     /// Threads or sockets could not be made.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -133,12 +136,16 @@ pub async fn run(
     let start = Start { definition: &definition, settings, options: &options, clients: &clients };
     let workers = start.workers(&cluster, report)?;
     let ended = wait_for_end(&workers, &options, cluster.input_partitions()).await;
+    let stopped = options.progress.stopped.load(Ordering::Relaxed);
     info!(reason = ended, "draining");
     health.set_draining();
     stop.store(true, Ordering::Relaxed);
     let result = finish(workers, settings).await;
     http.abort();
-    result
+    match result {
+        Ok(_) if options.until_end && stopped > 0 => Err(RunError::Stopped(stopped)),
+        result => result,
+    }
 }
 
 /// Client properties, and the broker they lead to.
@@ -223,7 +230,7 @@ impl Start<'_> {
     ) -> Result<Vec<Handle>, RunError> {
         let options = self.worker_options(cluster);
         (0..self.settings.workers.get())
-            .map(|index| self.worker(index, options.clone(), report(index)))
+            .map(|index| self.worker((index, options.clone()), cluster, report(index)))
             .collect()
     }
 
@@ -243,8 +250,8 @@ impl Start<'_> {
 
     fn worker(
         &self,
-        index: usize,
-        options: WorkerOptions,
+        (index, mut options): (usize, WorkerOptions),
+        cluster: &Cluster,
         report: Report,
     ) -> Result<Handle, RunError> {
         let spec = self.definition.spec();
@@ -252,7 +259,11 @@ impl Start<'_> {
         let group = ConsumerGroup { id: spec.pipeline.clone(), instance };
         let consumer = kafka::consumer_config(&self.clients.consumer, &group);
         let largest = spec.limits.vector_bytes.0.max(spec.limits.record_bytes.0) + MESSAGE_ROOM;
-        let producer = kafka::producer_config(&self.clients.producer, largest);
+        let mut producer = kafka::producer_config(&self.clients.producer, largest);
+        if let Some(bytes) = cluster.batch_bytes {
+            kafka::limit_batches(&mut producer, bytes);
+        }
+        options.settle = options.settle.min(kafka::max_poll_interval(&consumer) / 5);
         let inputs = spec.source.topics.clone();
         let topics = Topics {
             output: spec.output.topic.clone(),
@@ -287,7 +298,9 @@ async fn wait_for_end(workers: &[Handle], options: &RunOptions, partitions: i32)
         if workers.iter().any(Handle::is_finished) {
             return "a worker ended";
         }
-        if options.until_end && options.progress.at_end.load(Ordering::Relaxed) == partitions {
+        let Progress { at_end, stopped, .. } = &options.progress;
+        let ended = at_end.load(Ordering::Relaxed) + stopped.load(Ordering::Relaxed);
+        if options.until_end && ended == partitions {
             return "end of the input";
         }
     }

@@ -1,9 +1,9 @@
 //! Feeding a topic from a generator at a rate, never far ahead of who reads it.
 
-use crate::kafka::{self, ClientProperties};
+use crate::kafka::{self, ClientProperties, Deliveries, Producer};
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
-    producer::{BaseProducer, BaseRecord, Producer as _},
+    producer::{BaseRecord, Producer as _},
 };
 use std::{
     sync::{
@@ -54,11 +54,19 @@ pub enum FeedError {
     /// A record was not taken.
     #[error("the generator's record was not written: {0}")]
     Write(KafkaError),
+    /// Records were taken but did not arrive.
+    #[error("{failed} of the generator's records did not arrive: {}", last.as_ref().map_or_else(String::new, ToString::to_string))]
+    Undelivered {
+        /// How many.
+        failed: u64,
+        /// The newest reason.
+        last: Option<KafkaError>,
+    },
 }
 
 /// Writes a generator's records to a topic.
 pub struct Feed {
-    producer: BaseProducer,
+    producer: Producer,
     topic: String,
     pace: Pace,
     stop: Arc<AtomicBool>,
@@ -77,7 +85,8 @@ impl Feed {
     ) -> Result<Self, FeedError> {
         let mut config = kafka::producer_config(properties, 1_000_000);
         config.set("linger.ms", "20");
-        let producer = config.create().map_err(FeedError::Create)?;
+        let producer =
+            config.create_with_context(Deliveries::default()).map_err(FeedError::Create)?;
         Ok(Self { producer, topic: topic.to_owned(), pace, stop })
     }
 
@@ -93,7 +102,10 @@ impl Feed {
             self.keep_pace(produced, started);
         }
         self.producer.flush(Duration::from_secs(30)).map_err(FeedError::Write)?;
-        Ok(produced)
+        match self.producer.context().failed() {
+            (0, _) => Ok(produced),
+            (failed, last) => Err(FeedError::Undelivered { failed, last }),
+        }
     }
 
     fn write(&self, record: &Record) -> Result<(), FeedError> {
@@ -102,6 +114,9 @@ impl Feed {
             match self.producer.send(next) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return Ok(());
+                    }
                     self.producer.poll(Duration::from_millis(5));
                 }
                 Err((error, _)) => return Err(FeedError::Write(error)),

@@ -13,7 +13,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{Arc, mpsc},
     time::Duration,
@@ -78,18 +78,30 @@ pub struct Source {
     queues: BTreeMap<TopicPartition, PartitionQueue>,
     consumer: Arc<Consumer>,
     wakeup: Wakeup,
+    /// What the client was told to take; it refuses to give back anything else.
+    assigned: BTreeSet<TopicPartition>,
+    /// What it was told not to fetch.
+    paused: BTreeSet<TopicPartition>,
 }
 
 impl Source {
-    /// Joins the group for `topics`.
+    /// Joins the group for `topics`; without any it stays outside and is told what to take.
     pub fn join(config: &ClientConfig, topics: &[String]) -> Result<Self, SourceError> {
         let consumer: Consumer =
             config.create_with_context(ConsumerEvents::default()).map_err(SourceError::Create)?;
         let wakeup = Wakeup::new().map_err(SourceError::Wakeup)?;
         kafka::ring_events(&consumer, &wakeup).map_err(SourceError::Create)?;
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        consumer.subscribe(&names).map_err(SourceError::Create)?;
-        Ok(Self { queues: BTreeMap::new(), consumer: Arc::new(consumer), wakeup })
+        if !names.is_empty() {
+            consumer.subscribe(&names).map_err(SourceError::Create)?;
+        }
+        Ok(Self {
+            queues: BTreeMap::new(),
+            consumer: Arc::new(consumer),
+            wakeup,
+            assigned: BTreeSet::new(),
+            paused: BTreeSet::new(),
+        })
     }
 
     /// Serves the group and returns the next change of the assignment, if any.
@@ -135,15 +147,28 @@ impl Source {
             RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list),
         }
-        .map_err(SourceError::Assign)
+        .map_err(SourceError::Assign)?;
+        self.assigned.extend(starts.iter().map(|(partition, _)| partition.clone()));
+        Ok(())
     }
 
-    /// Gives partitions back to the group.
+    /// Gives partitions back to the group, those included that were never taken.
     pub fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), SourceError> {
-        let mut list = TopicPartitionList::new();
+        let (mut list, mut paused) = (TopicPartitionList::new(), TopicPartitionList::new());
         for partition in partitions {
             self.queues.remove(partition);
-            list.add_partition(&partition.topic, partition.partition);
+            let TopicPartition { topic, partition: number } = partition;
+            if self.assigned.remove(partition) {
+                list.add_partition(topic, *number);
+            }
+            if self.paused.remove(partition) {
+                paused.add_partition(topic, *number);
+            }
+        }
+        if paused.count() > 0 {
+            // The client keeps a pause beyond the assignment: should the partition come back, it
+            // would never be fetched again.
+            self.consumer.resume(&paused).map_err(SourceError::Assign)?;
         }
         kafka::unassign(&self.consumer, &list).map_err(SourceError::Assign)
     }
@@ -160,17 +185,18 @@ impl Source {
         self.queues.get_mut(partition).map_or(0, |q| q.consume(max, after, batch, notice))
     }
 
-    /// The end of a partition's log, if everything before it has been handed out. Markers of
-    /// transactions take offsets but are no records, so the position decides, not the last record.
-    pub fn reached_end(&self, partition: &TopicPartition, next: i64) -> Option<i64> {
+    /// The offset before which everything has been handed out, for a partition whose queue is
+    /// empty and whose last record was before `next`, and the end of its log. Markers of
+    /// transactions take offsets but are no records, so the position decides.
+    pub fn standing(&self, partition: &TopicPartition, next: i64) -> Option<(i64, i64)> {
         let TopicPartition { topic, partition } = partition;
         let end = kafka::log_end(&self.consumer, topic, *partition)?;
         if next >= end {
-            return Some(end);
+            return Some((next, end));
         }
         let positions = self.consumer.position().ok()?;
         let position = positions.find_partition(topic, *partition)?.offset().to_raw()?;
-        (position >= end).then_some(end)
+        Some((position.max(next), end))
     }
 
     /// Goes back to `offset`, after an error may have moved the position.
@@ -181,11 +207,17 @@ impl Source {
             .map_err(SourceError::Assign)
     }
 
+    /// True if single partitions can be taken and given back between two rebalances.
+    pub fn incremental(&self) -> bool {
+        matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
+    }
+
     /// Stops fetching a partition without giving it back: it stays ours, so that nobody folds it.
     pub fn stop_fetching(&mut self, partition: &TopicPartition) -> Result<(), SourceError> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.partition);
         self.queues.remove(partition);
+        self.paused.insert(partition.clone());
         self.consumer.pause(&list).map_err(SourceError::Assign)
     }
 

@@ -5,7 +5,7 @@ use crate::{
     pipeline::clock,
     sink::{Remedy, SinkError},
     source::{CommitError, Position},
-    telemetry::CommitResult,
+    telemetry::{CommitResult, Step},
 };
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
@@ -42,22 +42,17 @@ impl Worker {
         if self.backoff.waiting() {
             return Ok(());
         }
+        let started = clock::instant();
         let result = self.sink.send(&self.outbox, self.sent).and_then(|sent| {
             self.sent = sent;
             self.sink.poll(Duration::ZERO)
         });
-        result.map(drop).or_else(|error| self.recover(error))
-    }
-
-    /// Cuts what the encoders gather: from here to the end of the commit nothing is folded.
-    pub(super) fn begin_commit(&mut self) {
-        if self.committing {
-            return;
+        if self.committing.is_none() {
+            self.sending += started.elapsed();
         }
-        self.committing = true;
-        for partition in self.partitions.values_mut() {
-            partition.cut(&mut self.outbox);
-        }
+        result
+            .map(|under_way| self.report.under_way(under_way))
+            .or_else(|error| self.recover(error))
     }
 
     /// Moves a due commit on: waits a moment for deliveries, and once all stand commits. Nothing is
@@ -78,15 +73,34 @@ impl Worker {
         Ok(())
     }
 
+    /// From now on nothing is folded until the commit is done, and what the encoders kept back is
+    /// part of it: no position is committed whose vectors are not in the outbox.
+    pub(super) fn begin_commit(&mut self) {
+        if self.committing.is_none() {
+            self.committing = Some(clock::instant());
+            for partition in self.partitions.values_mut() {
+                partition.cut(&mut self.outbox);
+            }
+        }
+    }
+
     /// True once everything sent stands.
     pub(super) fn poll_sink(&mut self, wait: Duration) -> Result<bool, WorkerError> {
         match self.sink.poll(Duration::ZERO) {
-            Ok(0) => return Ok(self.sent == self.outbox.len()),
+            Ok(0) if self.sent == self.outbox.len() => return Ok(true),
+            // Nothing is under way, yet messages wait: for the pause after a failure to be over.
+            Ok(0) => {
+                self.source.wait(wait)?;
+                return Ok(false);
+            }
             Ok(_) => {}
             Err(error) => return self.recover(error).map(|()| false),
         }
         match self.sink.poll(wait) {
-            Ok(under_way) => Ok(under_way == 0 && self.sent == self.outbox.len()),
+            Ok(under_way) => {
+                self.report.under_way(under_way);
+                Ok(under_way == 0 && self.sent == self.outbox.len())
+            }
             Err(error) => self.recover(error).map(|()| false),
         }
     }
@@ -109,7 +123,9 @@ impl Worker {
     fn commit_offsets(&mut self) {
         let positions: Vec<Position> =
             self.partitions.values().filter_map(super::partition::Partition::position).collect();
+        let started = clock::instant();
         let result = if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) };
+        self.report.took(Step::Commit, started.elapsed());
         match result {
             Ok(()) => {
                 self.report.latencies(&self.outbox);
@@ -135,9 +151,11 @@ impl Worker {
                 return;
             }
         }
+        let waited = self.committing.take().map_or(Duration::ZERO, |since| started - since);
+        self.report.took(Step::Send, self.sending + waited);
+        self.sending = Duration::ZERO;
         self.outbox.clear();
         self.sent = 0;
-        self.committing = false;
         self.last_commit = clock::instant();
         self.refresh();
     }
@@ -147,7 +165,7 @@ impl Worker {
     pub(super) fn settle(&mut self) -> Result<(), WorkerError> {
         let deadline = clock::instant() + self.options.settle;
         self.commit()?;
-        while self.committing {
+        while self.committing.is_some() {
             if clock::instant() >= deadline {
                 warn!(messages = self.outbox.len(), "not all messages stand, going on without");
                 break;

@@ -11,6 +11,9 @@ mod rebalance;
 mod report;
 mod start;
 
+#[cfg(test)]
+mod tests;
+
 pub use report::{Progress, Report, WorkerSummary};
 pub use start::Stop;
 
@@ -25,6 +28,7 @@ use delivery::Backoff;
 use partition::{Partition, Phase, Replayed};
 use std::{
     collections::BTreeMap,
+    slice,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -32,7 +36,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// Why a worker ends early.
 #[derive(Debug, thiserror::Error)]
@@ -85,12 +89,16 @@ pub struct Worker {
     /// Messages of the outbox that the producer has taken.
     sent: usize,
     partitions: BTreeMap<TopicPartition, Partition>,
+    /// Place among the partitions of the one that the next turn begins with.
+    first: usize,
     stopped: BTreeMap<TopicPartition, Stop>,
     lookups: Vec<(Vec<TopicPartition>, mpsc::Receiver<Vec<Lookup>>)>,
     /// When the newest commit was done.
     last_commit: Instant,
-    /// True from the moment a commit is due until it is done.
-    committing: bool,
+    /// Since when a commit is under way.
+    committing: Option<Instant>,
+    /// Time spent on handing messages to the producer before the commit is due.
+    sending: Duration,
     backoff: Backoff,
     report: Report,
 }
@@ -111,10 +119,12 @@ impl Worker {
             outbox: Outbox::default(),
             sent: 0,
             partitions: BTreeMap::new(),
+            first: 0,
             stopped: BTreeMap::new(),
             lookups: Vec::new(),
             last_commit: clock::instant(),
-            committing: false,
+            committing: None,
+            sending: Duration::ZERO,
             backoff: Backoff::default(),
             report,
         }
@@ -141,62 +151,85 @@ impl Worker {
         Ok(self.report.summary())
     }
 
-    /// Folds one slice of every partition; none while messages wait for room in the producer.
+    /// Folds one slice of every partition, or of as many as a commit has room for; none while
+    /// messages wait for room in the producer.
     fn fold_slices(&mut self) -> Result<usize, WorkerError> {
-        if self.sent < self.outbox.len() || self.committing {
+        if self.sent < self.outbox.len() || self.committing.is_some() {
             return Ok(0);
         }
-        let mut folded = 0;
-        let mut broken = Vec::new();
-        for (id, partition) in &mut self.partitions {
-            let slice = match partition.phase {
-                Phase::Replaying { .. } => REPLAY_RECORDS,
-                Phase::Live => self.options.batch_records,
-            };
-            partition.batch.clear();
-            let mut notices = Vec::new();
-            let after = partition.next - 1;
-            let count =
-                self.source.consume(id, (slice, after), &mut partition.batch, |n| notices.push(n));
-            folded += count;
-            let replaying = partition.phase != Phase::Live;
-            let replayed = if count == 0 {
-                let end = self.source.reached_end(id, partition.next);
-                end.and_then(|end| partition.reached_end(end))
-            } else {
-                partition.advance(&mut self.outbox, &self.report)
-            };
-            if replaying {
-                self.report.replayed_records(count);
+        let (mut folded, mut notices) = (0, Vec::new());
+        let count = self.partitions.len();
+        for turn in 0..count {
+            let place = (self.first + turn) % count;
+            if self.commit_is_full() {
+                self.first = place;
+                break;
             }
-            if let Some(replayed) = replayed {
-                self.report.replay_ended(partition, replayed);
-            }
-            for notice in notices {
-                match notice {
-                    Notice::OutOfRange => broken.push(id.clone()),
-                    Notice::Error(code, reason) => {
-                        warn!(topic = id.topic, id.partition, ?code, reason, "partition not read");
-                        self.source.seek(id, partition.next)?;
-                    }
-                }
-            }
+            folded += self.fold_slice(place, &mut notices);
         }
-        for id in broken {
-            self.stop_out_of_range(&id)?;
+        for (id, notice) in notices {
+            self.heed(&id, notice)?;
         }
         Ok(folded)
     }
 
-    /// The log lost the records that a running partition was about to read.
-    fn stop_out_of_range(&mut self, id: &TopicPartition) -> Result<(), WorkerError> {
-        let Some(partition) = self.partitions.remove(id) else { return Ok(()) };
-        let stop = match partition.phase {
-            Phase::Replaying { .. } => Stop::ReplayGap { origin: partition.next, low: -1 },
-            Phase::Live => Stop::OutOfRange { committed: partition.next, low: -1, high: -1 },
+    /// Folds one slice of the partition at `place` and returns how many messages it had.
+    fn fold_slice(&mut self, place: usize, notices: &mut Vec<(TopicPartition, Notice)>) -> usize {
+        let Some((id, partition)) = self.partitions.iter_mut().nth(place) else { return 0 };
+        if partition.astray && !return_to(&self.source, partition) {
+            return 0;
+        }
+        let replaying = partition.phase != Phase::Live;
+        let slice = if replaying { REPLAY_RECORDS } else { self.options.batch_records };
+        partition.batch.clear();
+        let window = (slice, partition.next - 1);
+        let note = |notice| notices.push((id.clone(), notice));
+        let count = self.source.consume(id, window, &mut partition.batch, note);
+        let replayed = if count == 0 {
+            let standing = self.source.standing(id, partition.next);
+            standing.and_then(|standing| partition.idle(standing))
+        } else {
+            partition.advance(&mut self.outbox, &self.report)
         };
-        self.source.stop_fetching(id)?;
-        self.stop_partition(id.clone(), stop);
+        if replaying {
+            self.report.replayed_records(count);
+        }
+        if let Some(replayed) = replayed {
+            self.report.replay_ended(partition, replayed);
+        }
+        count
+    }
+
+    /// Acts on what a queue told beside records.
+    fn heed(&mut self, id: &TopicPartition, notice: Notice) -> Result<(), WorkerError> {
+        match notice {
+            Notice::OutOfRange => self.begin_again(id),
+            Notice::Error(code, reason) => {
+                warn!(topic = id.topic, id.partition, ?code, reason, "partition not read");
+                if let Some(partition) = self.partitions.get_mut(id) {
+                    partition.astray = true;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The log lost the records that a running partition was about to read: where it goes on, if
+    /// it does, is decided as at its assignment.
+    fn begin_again(&mut self, id: &TopicPartition) -> Result<(), WorkerError> {
+        // What was folded and published still counts.
+        self.settle()?;
+        let Some(partition) = self.partitions.remove(id) else { return Ok(()) };
+        warn!(topic = id.topic, id.partition, offset = partition.next, "offset not in the log");
+        if !self.source.incremental() {
+            let stop = Stop::OutOfRange { committed: partition.next, low: -1, high: -1 };
+            self.source.stop_fetching(id)?;
+            self.stop_partition(id.clone(), stop);
+            return Ok(());
+        }
+        self.source.unassign(slice::from_ref(id))?;
+        let answer = self.source.lookup(vec![id.clone()]);
+        self.lookups.push((vec![id.clone()], answer));
         Ok(())
     }
 
@@ -207,16 +240,22 @@ impl Worker {
 
     fn refresh(&mut self) {
         let errors = self.source.errors() + self.sink.errors();
-        self.report.refresh(&self.partitions, &self.outbox, errors);
+        let stopped = self.stopped.len();
+        self.report.refresh(&self.partitions, (&self.outbox, stopped), errors);
     }
 
     fn commit_due(&self) -> bool {
-        let pending: u64 = self.partitions.values().map(|p| p.pending.consumed).sum();
-        self.committing
-            || pending >= self.options.commit_records
-            || self.outbox.bytes_len() >= self.options.commit_bytes
+        self.committing.is_some()
+            || self.commit_is_full()
             || (self.last_commit.elapsed() >= self.options.commit_interval
                 && self.partitions.values().any(|p| p.position().is_some()))
+    }
+
+    /// True once an open commit holds as much as it may.
+    fn commit_is_full(&self) -> bool {
+        let pending: u64 = self.partitions.values().map(|p| p.pending.consumed).sum();
+        pending >= self.options.commit_records
+            || self.outbox.bytes_len() >= self.options.commit_bytes
     }
 
     fn idle_time(&self) -> Duration {
@@ -227,4 +266,16 @@ impl Worker {
             IDLE
         }
     }
+}
+
+/// Goes back to the next record after an error may have moved the position; not reading on before
+/// that is what keeps the record. False if the client cannot yet.
+fn return_to(source: &Source, partition: &mut Partition) -> bool {
+    let result = source.seek(&partition.id, partition.next);
+    partition.astray = result.is_err();
+    if let Err(error) = &result {
+        let TopicPartition { topic, partition: number } = &partition.id;
+        debug!(topic, partition = number, %error, "not yet back at the next record");
+    }
+    result.is_ok()
 }

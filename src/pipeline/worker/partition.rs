@@ -62,6 +62,8 @@ pub(super) struct Partition {
     fold: Fold,
     emitter: Emitter,
     pub(super) batch: RawBatch,
+    /// True while the fetch position may have moved past a record that was not folded.
+    pub(super) astray: bool,
 }
 
 impl Partition {
@@ -92,6 +94,7 @@ impl Partition {
             emitter: definition.emitter(Some(output_partitions)),
             batch: RawBatch::new(Arc::from(id.topic.as_str()), id.partition),
             id,
+            astray: false,
         }
     }
 
@@ -116,12 +119,17 @@ impl Partition {
         ended
     }
 
-    /// The end of the log was met: a replay that has nothing more to read is over.
-    pub(super) fn reached_end(&mut self, end: i64) -> Option<Replayed> {
+    /// Nothing waits, and everything before `handed` was folded or is no record, such as the
+    /// marker of a transaction: the position is `handed`, and a replay up to there is over.
+    pub(super) fn idle(&mut self, (handed, end): (i64, i64)) -> Option<Replayed> {
         self.end = self.end.max(end);
         match self.phase {
-            Phase::Replaying { until, .. } if end >= until => self.end_replay(),
-            _ => None,
+            Phase::Live => {
+                self.next = self.next.max(handed);
+                None
+            }
+            Phase::Replaying { until, .. } if handed >= until => self.end_replay(),
+            Phase::Replaying { .. } => None,
         }
     }
 
@@ -143,7 +151,7 @@ impl Partition {
         let mut folded = self.fold.advance_timed(&self.batch, &mut report.stopwatch());
         let started = clock::instant();
         self.emitter.emit(&self.batch, &mut folded, outbox);
-        report.took(Step::Encode, started);
+        report.took(Step::Encode, started.elapsed());
         self.pending += &folded.totals;
         self.follow();
     }

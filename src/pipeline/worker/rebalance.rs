@@ -38,7 +38,11 @@ impl Worker {
         self.finish_lookups()
     }
 
-    fn give_back(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<(), WorkerError> {
+    pub(super) fn give_back(
+        &mut self,
+        partitions: &[TopicPartition],
+        lost: bool,
+    ) -> Result<(), WorkerError> {
         let worker = self.report.worker();
         info!(worker, count = partitions.len(), lost, "partitions revoked");
         // Lost partitions may be folded by somebody else already: nothing of them is committed, and
@@ -50,22 +54,27 @@ impl Worker {
             self.partitions.remove(id);
             self.stopped.remove(id);
         }
-        // A lookup under way for partitions that go is answered into the void.
-        self.lookups.retain(|(ids, _)| !ids.iter().any(|id| partitions.contains(id)));
-        self.source.unassign(partitions)?;
+        // A lookup under way answers into the void for the partitions that go.
+        for (ids, _) in &mut self.lookups {
+            ids.retain(|id| !partitions.contains(id));
+        }
+        self.lookups.retain(|(ids, _)| !ids.is_empty());
         self.report.revoked(partitions, lost);
+        // Told before they go: another worker may count them right after.
+        self.refresh();
+        self.source.unassign(partitions)?;
         Ok(())
     }
 
-    fn finish_lookups(&mut self) -> Result<(), WorkerError> {
+    pub(super) fn finish_lookups(&mut self) -> Result<(), WorkerError> {
         let mut index = 0;
         while index < self.lookups.len() {
             match self.lookups[index].1.try_recv() {
                 // An empty answer only tells that the question is still being asked.
                 Ok(answer) if answer.is_empty() => {}
                 Ok(answer) => {
-                    self.lookups.swap_remove(index);
-                    self.take(&answer)?;
+                    let (awaited, _) = self.lookups.swap_remove(index);
+                    self.take(answer.iter().filter(|l| awaited.contains(&l.partition)))?;
                 }
                 Err(TryRecvError::Empty) => index += 1,
                 Err(TryRecvError::Disconnected) => {
@@ -79,7 +88,10 @@ impl Worker {
         Ok(())
     }
 
-    fn take(&mut self, answer: &[Lookup]) -> Result<(), WorkerError> {
+    pub(super) fn take<'a>(
+        &mut self,
+        answer: impl Iterator<Item = &'a Lookup>,
+    ) -> Result<(), WorkerError> {
         let source = &self.definition.spec().source;
         let rules = Rules {
             start: source.start,
@@ -87,8 +99,7 @@ impl Worker {
             state_hash: state_hash(&self.definition),
             migrate: self.options.migrate,
         };
-        let mut starts = Vec::with_capacity(answer.len());
-        let mut stopped = Vec::new();
+        let (mut starts, mut stopped) = (Vec::new(), Vec::new());
         for lookup in answer {
             match start::decide(lookup, rules) {
                 Ok(start) => {

@@ -14,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::Duration,
 };
 use tracing::{error, info};
 
@@ -38,6 +38,8 @@ pub struct Progress {
     pub dropped: Arc<AtomicU64>,
     /// Partitions that are folded and committed up to the end of their log.
     pub at_end: Arc<AtomicU64>,
+    /// Partitions that stopped and wait for a person.
+    pub stopped: Arc<AtomicU64>,
 }
 
 /// A worker's voice.
@@ -49,12 +51,14 @@ pub struct Report {
     partitions: BTreeMap<TopicPartition, PartitionMetrics>,
     summary: WorkerSummary,
     gauges: Gauges,
+    under_way: i64,
 }
 
 /// This worker's share of gauges that all workers add up in.
 #[derive(Debug, Default)]
 struct Gauges {
     at_end: u64,
+    stopped: u64,
     state_bytes: i64,
     state_keys: i64,
     outbox_bytes: i64,
@@ -79,6 +83,7 @@ impl Report {
             partitions: BTreeMap::new(),
             summary: WorkerSummary::default(),
             gauges: Gauges::default(),
+            under_way: 0,
         }
     }
 
@@ -190,14 +195,21 @@ impl Report {
                 Part::Clean => Step::Clean,
                 Part::Window => Step::Window,
             };
-            self.took(step, started);
+            self.took(step, started.elapsed());
             started = clock::instant();
         }
     }
 
-    /// Notes how long a step took that has begun at `started`.
-    pub(super) fn took(&self, step: Step, started: Instant) {
-        self.metrics.batch_seconds(step).observe(started.elapsed().as_secs_f64());
+    /// Notes how long a step took.
+    pub(super) fn took(&self, step: Step, time: Duration) {
+        self.metrics.batch_seconds(step).observe(time.as_secs_f64());
+    }
+
+    /// So many messages are with the producer and not acknowledged.
+    pub(super) fn under_way(&mut self, messages: usize) {
+        let now = i64::try_from(messages).unwrap_or(i64::MAX);
+        let before = std::mem::replace(&mut self.under_way, now);
+        self.metrics.producer_queue_messages.add(now - before);
     }
 
     /// Offsets stand, and with them these outcomes.
@@ -235,12 +247,13 @@ impl Report {
     pub(super) fn refresh(
         &mut self,
         partitions: &BTreeMap<TopicPartition, Partition>,
-        outbox: &Outbox,
+        (outbox, stopped): (&Outbox, usize),
         client_errors: u64,
     ) {
         let mut next = Gauges {
             outbox_bytes: i64::try_from(outbox.bytes_len()).unwrap_or(i64::MAX),
             client_errors,
+            stopped: stopped as u64,
             ..Gauges::default()
         };
         for partition in partitions.values() {
@@ -281,5 +294,8 @@ impl Report {
         let at_end = &self.progress.at_end;
         at_end.fetch_add(now.at_end, Ordering::Relaxed);
         at_end.fetch_sub(before.at_end, Ordering::Relaxed);
+        let stopped = &self.progress.stopped;
+        stopped.fetch_add(now.stopped, Ordering::Relaxed);
+        stopped.fetch_sub(before.stopped, Ordering::Relaxed);
     }
 }

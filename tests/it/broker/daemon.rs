@@ -161,7 +161,8 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends it a signal, such as `-STOP`.
+    pub(super) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }

@@ -23,13 +23,17 @@ fn join(group: &str, topic: &str) -> Source {
 }
 
 fn fill(topic: &str, messages: usize) {
+    spread(topic, messages, 2);
+}
+
+fn spread(topic: &str, messages: usize, partitions: usize) {
     let topics = Topics { output: topic.to_owned(), dead_letter: None };
     let sink = Sink::open(&kafka::producer_config(&properties(), 1_000_000), &topics).unwrap();
     let mut outbox = Outbox::default();
     for i in 0..messages {
         let parts = MessageParts {
             target: Target::Output,
-            partition: Some(i32::try_from(i % 2).unwrap()),
+            partition: Some(i32::try_from(i % partitions).unwrap()),
             key: Some(b"k"),
             timestamp_ms: Some(1_000 + i64::try_from(i).unwrap()),
         };
@@ -137,4 +141,27 @@ fn two_members_hand_partitions_over_without_gap_or_repeat() {
     let committed = answer[0].committed.clone().unwrap();
     assert_eq!((committed.offset, answer[0].low, answer[0].high), (750, 0, 750));
     assert_eq!(committed.metadata, b"at 750");
+}
+
+/// The client keeps a pause beyond the assignment.
+#[test]
+fn a_partition_that_was_stopped_is_fetched_when_it_comes_back() {
+    let topic = cluster::unique("edges");
+    cluster::create(&topic, 1, &[]);
+    let mut member = Member::new(join(&topic, &topic));
+    until("assigned", || {
+        member.turn();
+        !member.next.is_empty()
+    });
+    let partition = member.next.keys().next().unwrap().clone();
+    let one = std::slice::from_ref(&partition);
+    member.source.stop_fetching(&partition).unwrap();
+    member.source.unassign(one).unwrap();
+    assert!(member.source.incremental());
+    member.source.assign(&[(partition, 0)]).unwrap();
+    spread(&topic, 10, 1);
+    until("read", || {
+        member.turn();
+        member.read == 10
+    });
 }

@@ -22,6 +22,7 @@ mod topic;
 
 mod connect;
 mod edges;
+mod faults;
 mod flights;
 mod groups;
 mod poison;

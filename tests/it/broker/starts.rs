@@ -13,14 +13,14 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer as _},
 };
 
-fn commit(group: &str, topic: &str, offset: i64) {
+pub(super) fn commit(group: &str, topic: &str, offset: i64) {
     let consumer: BaseConsumer = cluster::client().set("group.id", group).create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
     consumer.commit(&list, CommitMode::Sync).unwrap();
 }
 
-fn delete_before(topic: &str, offset: i64) {
+pub(super) fn delete_before(topic: &str, offset: i64) {
     let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
