@@ -139,7 +139,6 @@ fn allocations_per_record(stream: &Stream) -> f64 {
         allocations += ALLOCATIONS.get() - before;
     }
     let per_record = allocations as f64 / (COUNTED * BATCH) as f64;
-    println!("{} cards: {per_record} allocations per record", stream.cards);
     assert_eq!(fold.slow_path_records(), 0, "all records took the fast path");
     per_record
 }
