@@ -25,14 +25,6 @@ pub fn thread<T: Send + 'static>(
 /// The result of a joined thread; a panic is reported and becomes none.
 pub fn joined<T>(handle: thread::JoinHandle<T>) -> Option<T> {
     let name = handle.thread().name().unwrap_or_default().to_owned();
-    handle
-        .join()
-        .inspect_err(|panic| {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied());
-            error!(thread = name, panic = text, "thread panicked");
-        })
-        .ok()
+    // The panic itself was logged with its place; its words may quote a record.
+    handle.join().inspect_err(|_| error!(thread = name, "thread panicked")).ok()
 }

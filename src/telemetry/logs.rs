@@ -1,7 +1,12 @@
 //! Log lines to standard error: JSON for machines, text for people.
 
 use serde_json::{Map, Value, json};
-use std::{error::Error, fmt, io};
+use std::{
+    error::Error,
+    fmt, io,
+    panic::{self, PanicHookInfo},
+    thread,
+};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -35,7 +40,16 @@ pub fn start_logs(filter: &str, json: bool) -> Result<(), ParseError> {
     };
     // Only a test that starts twice gets an error here, and its first subscriber is as good.
     drop(started);
+    panic::set_hook(Box::new(report_panic));
     Ok(())
+}
+
+/// A panic as a line of the log that says where, and not with which words: those of a library
+/// may quote a record.
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = thread::current().name().unwrap_or_default().to_owned();
+    tracing::error!(thread, place, "panicked");
 }
 
 /// One JSON object per line: timestamp, level, target, message, then the fields of the event.
