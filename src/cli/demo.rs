@@ -8,9 +8,9 @@ use crate::{
         demo::{self, Event, Records},
         spec::Overrides,
     },
+    registry::{Node, Value},
 };
 use anyhow::Context as _;
-use serde_json::{Map, Value};
 use std::{
     io::{self, IsTerminal as _},
     net::SocketAddr,
@@ -252,13 +252,13 @@ const WIDTH: usize = 80;
 
 /// A JSON object as `name=value` for eyes, numbers to four places; none if it is something else.
 fn wrapped(vector: &str) -> Option<String> {
-    let fields: Map<String, Value> = serde_json::from_str(vector).ok()?;
+    let vector = Node::parse(vector).ok()?;
     let (mut text, mut column) = (String::new(), 0);
-    for (name, value) in fields {
-        let item = match value {
+    for (name, _, field) in vector.as_map()? {
+        let item = match &field.value {
             Value::String(value) => format!("{name}={value}"),
-            Value::Number(x) if x.is_f64() => format!("{name}={}", short(x.as_f64()?)),
-            value => format!("{name}={value}"),
+            Value::Float(x) => format!("{name}={}", short(*x)),
+            _ => format!("{name}={}", field.canonical()),
         };
         if column > 0 && column + 2 + item.len() > WIDTH {
             text.push_str("\n  ");

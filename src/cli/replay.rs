@@ -10,8 +10,9 @@ use crate::{
 };
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde::Serialize;
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
     path::{Path, PathBuf},
@@ -99,15 +100,20 @@ fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
 /// A message as a line that `--envelope` reads. Bytes that are not UTF-8 are replaced.
 fn envelope(message: &Message<'_>) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let headers: serde_json::Map<_, _> = message
-        .headers()
-        .map(|header| (text(header.name), json!(header.value.map(text))))
-        .collect();
-    json!({
-        "key": message.parts.key.map(text),
-        "raw": message.value.map(text),
-        "timestamp": message.parts.timestamp_ms,
-        "headers": headers,
-    })
-    .to_string()
+    let line = Envelope {
+        key: message.parts.key.map(text),
+        raw: message.value.map(text),
+        timestamp: message.parts.timestamp_ms,
+        headers: message.headers().map(|h| (text(h.name), h.value.map(text))).collect(),
+    };
+    serde_json::to_string(&line).expect("text and numbers have a JSON form")
+}
+
+/// The form of a line; of headers with one name the last counts.
+#[derive(Serialize)]
+struct Envelope {
+    key: Option<String>,
+    raw: Option<String>,
+    timestamp: Option<i64>,
+    headers: BTreeMap<String, Option<String>>,
 }

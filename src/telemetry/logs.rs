@@ -1,6 +1,6 @@
 //! Log lines to standard error: JSON for machines, text for people.
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use std::{
     error::Error,
     fmt, io,
@@ -76,66 +76,92 @@ where
         event.record(&mut fields);
         let metadata = event.metadata();
         let target = fields.target.unwrap_or_else(|| metadata.target().to_owned());
-        let mut line = Map::new();
-        line.insert("timestamp".to_owned(), timestamp.into());
-        line.insert("level".to_owned(), metadata.level().as_str().into());
-        line.insert("target".to_owned(), target.into());
-        line.insert("message".to_owned(), fields.message.into());
-        line.extend(fields.others);
-        writeln!(writer, "{}", Value::Object(line))
+        let head = [
+            ("timestamp", timestamp),
+            ("level", metadata.level().as_str().to_owned()),
+            ("target", target),
+            ("message", fields.message),
+        ];
+        let head = head.map(|(name, text)| (name, Scalar::Text(text)));
+        let line = Line(head.into_iter().chain(fields.others).collect());
+        writeln!(writer, "{}", serde_json::to_string(&line).map_err(|_| fmt::Error)?)
     }
+}
+
+/// A line: names and values in order.
+struct Line(Vec<(&'static str, Scalar)>);
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// The value of a field.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Scalar {
+    Bool(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    Text(String),
 }
 
 #[derive(Default)]
 struct Fields {
     target: Option<String>,
     message: String,
-    others: Map<String, Value>,
+    others: Vec<(&'static str, Scalar)>,
 }
 
 impl Fields {
-    fn add(&mut self, field: &Field, value: Value) {
+    fn add(&mut self, field: &Field, value: Scalar) {
         let name = field.name();
         if !name.starts_with("log.") {
-            self.others.insert(name.to_owned(), value);
+            self.others.push((name, value));
         }
     }
 }
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.add(field, json!(value));
+        self.add(field, Scalar::Float(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, json!(value));
+        self.add(field, Scalar::Signed(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, json!(value));
+        self.add(field, Scalar::Unsigned(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, json!(value));
+        self.add(field, Scalar::Bool(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => value.clone_into(&mut self.message),
             "log.target" => self.target = Some(value.to_owned()),
-            _ => self.add(field, json!(value)),
+            _ => self.add(field, Scalar::Text(value.to_owned())),
         }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.add(field, json!(value.to_string()));
+        self.add(field, Scalar::Text(value.to_string()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         } else {
-            self.add(field, json!(format!("{value:?}")));
+            self.add(field, Scalar::Text(format!("{value:?}")));
         }
     }
 }
@@ -143,6 +169,7 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Map, Value, json};
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]

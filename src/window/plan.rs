@@ -5,8 +5,8 @@ use crate::{
     aggregate::{AGGREGATES, EventBuffer},
     registry::Span,
 };
-use schemars::Schema;
-use serde_json::{Map, Value, json};
+use schemars::{Schema, json_schema};
+use std::collections::BTreeMap;
 
 /// A window as it will be computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,16 +61,19 @@ impl WindowPlan {
 /// The JSON Schema of one entry under `windows`, for editors.
 pub fn spec_schema() -> Schema {
     let options = |table: &crate::registry::Component<crate::aggregate::Build>| {
-        let mut options = (table.schema)().to_value();
-        options["properties"]["as"] = json!({ "type": "string" });
-        let either = json!({ "anyOf": [{ "type": "string" }, options] });
-        (table.name.to_owned(), either)
+        let mut options = (table.schema)();
+        let properties = options.pointer_mut("/properties").and_then(|p| p.as_object_mut());
+        if let Some(properties) = properties {
+            properties.insert("as".to_owned(), json_schema!({ "type": "string" }).into());
+        }
+        (table.name, json_schema!({ "anyOf": [{ "type": "string" }, options] }))
     };
-    let by_name: Map<String, Value> = AGGREGATES.iter().map(options).collect();
+    let by_name: BTreeMap<&str, Schema> = AGGREGATES.iter().map(options).collect();
     let names: Vec<&str> = AGGREGATES.iter().map(|a| a.name).collect();
-    let map = json!({ "type": "object", "properties": by_name, "additionalProperties": false });
-    let item = json!({ "anyOf": [{ "enum": names }, map] });
-    schemars::json_schema!({
+    let map =
+        json_schema!({ "type": "object", "properties": by_name, "additionalProperties": false });
+    let item = json_schema!({ "anyOf": [{ "enum": names }, map] });
+    json_schema!({
         "type": "object",
         "description": "A sliding window per key and what is computed over it.",
         "properties": {

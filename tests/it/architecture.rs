@@ -100,6 +100,24 @@ const IMPURE: &[&str] = &[
 /// Lines of a file, tests included: beyond it a file tells more than one story.
 const FILE_LINES_MAX: usize = 400;
 
+/// Records never become a tree of values, except for the complete validator.
+#[test]
+fn only_the_complete_validator_holds_json_values() {
+    let holds = |text: &str| {
+        without_comments_and_tests(text)
+            .lines()
+            .any(|line| line.contains("serde_json::") && names(line, "Value"))
+    };
+    assert!(holds("//! Doc.\nuse serde_json::{Map, Value};"), "a planted violation is found");
+    let found: Vec<PathBuf> = sources()
+        .into_iter()
+        .filter(|(path, text)| !path.starts_with("validate/complete") && holds(text))
+        .map(|(path, _)| path)
+        .filter(|path| !path.to_string_lossy().contains("tests"))
+        .collect();
+    assert_eq!(found, Vec::<PathBuf>::new());
+}
+
 #[test]
 fn every_module_keeps_its_layer() {
     let mut complaints = Vec::new();

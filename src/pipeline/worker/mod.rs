@@ -146,9 +146,25 @@ impl Worker {
                 self.source.wait(self.idle_time())?;
             }
         }
-        self.settle()?;
+        self.finish()?;
         self.report.left();
         Ok(self.report.summary())
+    }
+
+    /// The last commit. A group that rebalances just then refuses it, often because a worker of
+    /// the same process has left before: the group is served until the commit stands, so that
+    /// nobody repeats what is published.
+    fn finish(&mut self) -> Result<(), WorkerError> {
+        let deadline = clock::instant() + self.options.settle;
+        self.settle()?;
+        while self.partitions.values().any(|p| p.position().is_some())
+            && clock::instant() < deadline
+        {
+            self.serve_group()?;
+            self.source.wait(FULL_PAUSE)?;
+            self.settle()?;
+        }
+        Ok(())
     }
 
     /// Folds one slice of every partition, or of as many as a commit has room for; none while
