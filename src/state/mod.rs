@@ -5,6 +5,7 @@ mod horizon;
 mod key_columns;
 mod keys;
 mod paged;
+pub mod snapshot;
 
 pub use horizon::Horizon;
 pub use key_columns::{KeyColumns, is_key_type};
