@@ -11,8 +11,9 @@ pub use config::{
     max_poll_interval, producer_config,
 };
 pub use ffi::{
-    Notice, PartitionQueue, Wakeup, assignment_lost, log_end, metadata, produce, ring_events,
-    silence_events,
+    Membership, Notice, PartitionQueue, TopicIdentity, TransactionError, Wakeup, assignment_lost,
+    commit_transaction, log_end, membership, metadata, produce, ring_events, send_offsets,
+    silence_events, topic_identities,
 };
 
 pub(crate) use client::unassign;

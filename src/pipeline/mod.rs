@@ -24,9 +24,11 @@ pub mod worker;
 
 mod definition;
 mod emitter;
+mod failpoint;
 mod fold;
 mod hash;
 mod plan;
+mod protocol;
 mod totals;
 mod vector;
 
