@@ -173,9 +173,9 @@ fn show(
     let found = dead_letters::scan(definition, settings, filter, &mut |letter| {
         let shown = Shown { letter, payload };
         if json {
-            writeln!(out, "{}", shown.json())?
+            writeln!(out, "{}", shown.json())?;
         } else {
-            writeln!(out, "{shown}")?
+            writeln!(out, "{shown}")?;
         }
         Ok(())
     })?;

@@ -54,7 +54,7 @@ pub fn dead_letter(raw: &RawBatch, rejected: &Rejected, prefix: &str, out: &mut 
     };
     let (partition, offset) = (raw.partition().to_string(), record.offset.to_string());
     let (reason, detail) = (rejected.reason.name(), rejected.detail.as_str());
-    let values = [raw.topic(), &partition, &offset, rejected.stage, reason, detail];
+    let values = [raw.topic().as_ref(), &partition, &offset, rejected.stage, reason, detail];
     for (name, value) in DEAD_LETTER_CONTEXT.into_iter().zip(values) {
         header(name, value);
     }

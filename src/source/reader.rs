@@ -7,7 +7,7 @@
 
 use crate::{
     batch::RawBatch,
-    kafka::{self, Consumer, ConsumerEvents, Notice, PartitionQueue, Wakeup},
+    kafka::{Consumer, ConsumerEvents, Notice, PartitionQueue, Wakeup},
 };
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,

@@ -262,14 +262,14 @@ mod tests {
         let mut letters = RawBatch::new("dlq".into(), 4);
         let own: &Headers<'_> = &[(b"caf\xe9", Some(b"\x00")), (b"caf\xe9", None)];
         push(&mut letters, ("in", 2, 41), Reason::Invalid, own);
-        let plan = plan(&letters, 3, false);
-        let message = plan.outbox.message(plan.sent[0].message);
+        let made = plan(&letters, 3, false);
+        let message = made.outbox.message(made.sent[0].message);
         assert_eq!((message.parts.partition, message.parts.timestamp_ms), (Some(2), Some(9)));
         assert_eq!((message.parts.key, message.value), (Some(&b"k"[..]), Some(&b"\xffv"[..])));
         let headers: Vec<_> = message.headers().map(|h| (h.name, h.value)).collect();
         let ours: &Headers<'_> = &[(REPLAYED, Some(b"1")), (REPLAYED_FROM, Some(b"dlq/4/0"))];
         assert_eq!(headers, [own, ours].concat());
-        assert_eq!(super::tests::plan(&letters, 3, true).outbox.message(0).parts.partition, None);
+        assert_eq!(plan(&letters, 3, true).outbox.message(0).parts.partition, None);
     }
 
     #[test]
@@ -278,7 +278,8 @@ mod tests {
         let ago: &Headers<'_> = &[(REPLAYED, Some(b"2")), (REPLAYED_FROM, Some(b"dlq/0/1"))];
         push(&mut letters, ("in", 0, 5), Reason::Invalid, ago);
         let plan = |max| plan(&letters, max, false);
-        let headers: Vec<_> = plan(3).outbox.message(0).headers().map(|h| h.value).collect();
+        let made = plan(3);
+        let headers: Vec<_> = made.outbox.message(0).headers().map(|h| h.value).collect();
         assert_eq!(headers, [Some(&b"3"[..]), Some(b"dlq/0/0")]);
         assert_eq!(plan(2).refused[0].refusal, Refusal::Loop(2));
         assert!(plan(2).sent.is_empty() && plan(2).outbox.is_empty());

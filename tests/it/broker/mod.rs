@@ -21,6 +21,7 @@ mod oracle;
 mod topic;
 
 mod connect;
+mod dead_letters;
 mod edges;
 mod faults;
 mod flights;
