@@ -20,6 +20,7 @@ mod daemon;
 mod oracle;
 mod topic;
 
+mod acls;
 mod connect;
 mod dead_letters;
 mod edges;
