@@ -141,34 +141,16 @@ impl Cluster {
         }
     }
 
-    /// Notes which of the permissions are missing that a pipeline needs: this one, and for topics
-    /// that to see what they are set to. Brokers without an authorizer permit all; where they do not
-    /// say, the first request tells.
+    /// Notes that this is not permitted, or for topics that their settings may not be seen.
     fn permitted(&mut self, admin: &Admin, resource: Resource<'_>, operation: Operation) {
         if self.unreachable {
             return;
         }
-        let (what, needed): (_, &[Operation]) = match resource {
-            Resource::Topic(name) => {
-                (format!("topic `{name}`"), &[operation, Operation::DescribeConfigs])
-            }
-            Resource::Group(name) => (format!("group `{name}`"), &[operation]),
+        let needed: &[Operation] = match resource {
+            Resource::Topic(_) => &[operation, Operation::DescribeConfigs],
+            Resource::Group(_) => &[operation],
         };
-        let permitted = match admin.operations(resource) {
-            Ok(Some(permitted)) => permitted,
-            Err(
-                RDKafkaErrorCode::GroupAuthorizationFailed
-                | RDKafkaErrorCode::TopicAuthorizationFailed,
-            ) => Vec::new(),
-            // A group that never was has no description.
-            Ok(None) | Err(_) => return,
-        };
-        for missing in needed.iter().filter(|operation| !permitted.contains(operation)) {
-            self.problems.push(format!(
-                "{what}: {} is not permitted; deploy/kafka/acls.sh grants what a pipeline needs",
-                missing.name()
-            ));
-        }
+        self.problems.extend(forbidden(admin, resource, needed));
     }
 
     fn check_input(&mut self, facts: &TopicFacts) {
@@ -192,6 +174,36 @@ impl Cluster {
             ));
         }
     }
+}
+
+/// A sentence for each of the needed operations that the principal may not do. Brokers without an
+/// authorizer permit all; where they do not say, the first request tells.
+pub(super) fn forbidden(
+    admin: &Admin,
+    resource: Resource<'_>,
+    needed: &[Operation],
+) -> Vec<String> {
+    let permitted = match admin.operations(resource) {
+        Ok(Some(permitted)) => permitted,
+        Err(
+            RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed,
+        ) => Vec::new(),
+        // A group that never was has no description.
+        Ok(None) | Err(_) => return Vec::new(),
+    };
+    let what = match resource {
+        Resource::Topic(name) => format!("topic `{name}`"),
+        Resource::Group(name) => format!("group `{name}`"),
+    };
+    let missing = needed.iter().filter(|operation| !permitted.contains(operation));
+    missing
+        .map(|operation| {
+            let operation = operation.name();
+            format!(
+                "{what}: {operation} is not permitted; deploy/kafka/acls.sh grants what is needed"
+            )
+        })
+        .collect()
 }
 
 /// A topic just created takes a moment until every broker knows it.

@@ -44,6 +44,8 @@ const TRANSACTION_TIMEOUT_MS: &str = "60000";
 /// How often an end of the transaction that timed out is asked for again.
 const COMMIT_ATTEMPTS: usize = 3;
 const POLL: Duration = Duration::from_millis(10);
+/// Polls without any message going: half a minute.
+const STALL_POLLS: u32 = 3_000;
 
 /// Writes the messages in order, each to the topic beside it, in one transaction of
 /// `transactional_id`. An open transaction of that id, left by a process that died, is aborted
@@ -91,10 +93,15 @@ fn send<'m>(
         }
         failed(producer, last)?;
     }
-    // A commit that has to wait for messages takes its whole poll interval for it.
-    while producer.in_flight_count() > 0 {
+    // A commit that has to wait for messages takes its whole poll interval for it; and one that
+    // waits for messages which never go would say only that the time was over.
+    let (mut left, mut polls) = (producer.in_flight_count(), 0);
+    while left > 0 && polls < STALL_POLLS {
         producer.poll(POLL);
         failed(producer, last)?;
+        let now = producer.in_flight_count();
+        polls = if now == left { polls + 1 } else { 0 };
+        left = now;
     }
     failed(producer, last)
 }
@@ -123,6 +130,8 @@ fn commit(producer: &Producer) -> Result<(), OnceError> {
             Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
                 return Err(OnceError::Aborted(KafkaError::Transaction(error)));
             }
+            // The end of the transaction was never asked for.
+            Err(error @ KafkaError::Flush(_)) => return Err(OnceError::Aborted(error)),
             Err(error) => return Err(OnceError::Unknown(error)),
         }
     }

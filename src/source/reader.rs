@@ -155,7 +155,8 @@ impl TopicReader {
             if next > stretch.next {
                 self.waits = 0;
             }
-            if next >= stretch.end {
+            let ended = next >= stretch.end;
+            if ended {
                 self.stretches.pop_front();
                 self.queue = None;
             } else if let Some(front) = self.stretches.front_mut() {
@@ -164,7 +165,9 @@ impl TopicReader {
             if !batch.is_empty() {
                 return Ok(Some(batch));
             }
-            self.wait(stretch)?;
+            if !ended {
+                self.wait(stretch)?;
+            }
         }
         Ok(None)
     }

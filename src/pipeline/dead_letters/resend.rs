@@ -4,16 +4,20 @@ use super::{
     DeadLettersError, Filter, Letter,
     filter::Place,
     letter::{Context, REPLAYED_FROM},
-    scan,
+    scan::{self, scan},
 };
 use crate::{
     batch::{Message, MessageParts, Outbox, REPLAYED, Target},
-    kafka,
+    kafka::{self, Operation},
     pipeline::{Definition, supervisor},
     settings::Settings,
     sink,
 };
-use std::{collections::BTreeMap, ffi::CString, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::CString,
+    fmt,
+};
 
 /// What is sent again, and how.
 #[derive(Debug, Clone)]
@@ -154,6 +158,11 @@ impl Plan {
 
     fn send(&self, definition: &Definition, settings: &Settings) -> Result<(), DeadLettersError> {
         let spec = definition.spec();
+        let admin = supervisor::admin(settings)?;
+        let topics: BTreeSet<&str> = self.sent.iter().map(|s| s.source.topic.as_str()).collect();
+        for topic in topics {
+            scan::permitted(&admin, topic, Operation::Write)?;
+        }
         let properties = supervisor::producer_properties(settings, None);
         let largest = spec.limits.record_bytes.0 + MESSAGE_ROOM;
         let config = kafka::producer_config(&properties, largest);

@@ -2,8 +2,11 @@
 
 use super::{filter::Filter, letter::Letter};
 use crate::{
-    kafka::{self, ConsumerGroup, admin::AdminError},
-    pipeline::{Definition, supervisor},
+    kafka::{
+        self, ConsumerGroup, Operation, Resource,
+        admin::{Admin, AdminError},
+    },
+    pipeline::{Definition, connect, supervisor},
     settings::Settings,
     sink::OnceError,
     source::{ReadError, TopicReader},
@@ -19,6 +22,9 @@ pub enum DeadLettersError {
     /// The cluster does not answer, or not as it should.
     #[error(transparent)]
     Cluster(#[from] AdminError),
+    /// The principal may not do what it takes.
+    #[error("{}", .0.join("\n"))]
+    Forbidden(Vec<String>),
     /// The dead-letter topic has no such partition.
     #[error("topic `{topic}` has {partitions} partitions; there is no partition {partition}")]
     NoPartition {
@@ -87,9 +93,21 @@ pub fn scan(
     Ok(found)
 }
 
-/// Also tells what is wrong with the cluster before anything is read.
+/// The partitions of a topic. Tells what is wrong with the cluster before anything is read.
 fn partitions(settings: &Settings, topic: &str) -> Result<i32, DeadLettersError> {
     let admin = supervisor::admin(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(admin.describe(topic))?.partitions)
+    let facts = runtime.block_on(admin.describe(topic))?;
+    permitted(&admin, topic, Operation::Read)?;
+    Ok(facts.partitions)
+}
+
+/// Asked before it is tried: what the client says of a refusal comes late and without the reason.
+pub(super) fn permitted(
+    admin: &Admin,
+    topic: &str,
+    operation: Operation,
+) -> Result<(), DeadLettersError> {
+    let forbidden = connect::forbidden(admin, Resource::Topic(topic), &[operation]);
+    if forbidden.is_empty() { Ok(()) } else { Err(DeadLettersError::Forbidden(forbidden)) }
 }
