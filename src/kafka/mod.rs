@@ -11,9 +11,9 @@ pub use config::{
     max_poll_interval, producer_config,
 };
 pub use ffi::{
-    Membership, Notice, PartitionQueue, TopicIdentity, TransactionError, Wakeup, assignment_lost,
-    commit_transaction, log_end, membership, metadata, produce, ring_events, send_offsets,
-    silence_events, topic_identities,
+    Membership, Notice, Operation, PartitionQueue, Resource, TopicIdentity, TransactionError,
+    Wakeup, assignment_lost, authorized_operations, commit_transaction, log_end, membership,
+    metadata, produce, ring_events, send_offsets, silence_events, topic_identities,
 };
 
 pub(crate) use client::unassign;

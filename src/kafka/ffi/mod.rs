@@ -5,7 +5,8 @@
 //! * offset metadata as bytes (its accessor panics on binary metadata),
 //! * one wake-up for many queues,
 //! * the generation and member of a group's metadata, which guard a transaction's offsets,
-//! * a commit that does not wait in steps of 100 ms, and the ids of topics.
+//! * a commit that does not wait in steps of 100 ms, the ids of
+//!   topics, and what a principal may do to a topic or a group.
 //!
 //! Batch consume of librdkafka before 2.13.2 moves the position past an error message as if it were
 //! a record, an end-of-partition notice included (librdkafka#4844); a later pause or rebalance then
@@ -17,6 +18,7 @@
 
 mod group;
 mod message;
+mod operations;
 mod produce;
 mod queue;
 mod topic;
@@ -24,6 +26,7 @@ mod transaction;
 mod wakeup;
 
 pub use group::{assignment_lost, log_end, metadata};
+pub use operations::{Operation, Resource, authorized_operations};
 pub use produce::produce;
 pub use queue::{Notice, PartitionQueue};
 pub use topic::{TopicIdentity, topic_identities};
