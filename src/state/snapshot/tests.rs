@@ -1,4 +1,4 @@
-use super::*;
+use super::{testing::header, *};
 use proptest::{collection::vec, prelude::*};
 
 const COLUMNS: &[Column] = &[
@@ -35,28 +35,6 @@ struct Root(Rows);
 impl Saved for Root {
     fn save(&self, out: &mut Saver<'_>) -> io::Result<()> {
         out.component("part", &self.0)
-    }
-}
-
-fn header() -> Header {
-    Header {
-        pipeline: "cards".into(),
-        state_hash: "abc".into(),
-        fold_version: 1,
-        platform: "test".into(),
-        cluster_id: None,
-        topic: "t".into(),
-        topic_id: Some("id".into()),
-        partition: 3,
-        partitions: 9,
-        position: LogPosition { offset: 17, tick: 1 },
-        origin: 0,
-        watermark: Some(-5),
-        digest: "00ff".into(),
-        ledger: Ledger { consumed: 2, published: 1, dropped: 1, ..Ledger::default() },
-        skipped: vec![4],
-        keys: 1,
-        taken_ms: 9,
     }
 }
 
