@@ -7,22 +7,39 @@
 //! for 10,000 of them, some 40 for a million. Only a window that ends in the middle, that of a late
 //! record, visits nodes and leaves of its last run too. Runs are made by counting: where a node
 //! comes or goes, those behind are summed up anew, one step per 2,000 events for each of 1,000.
+//!
+//! Whatever a snapshot may hold is shared and copied on write, level by level: a write while it is
+//! held copies the list of nodes, the branches of a node and one leaf, a few KiB however many
+//! events there are.
 
 use super::{
-    leaf::{Event, LEAF_EVENTS, Leaf, same_size},
+    leaf::{Event, LEAF_EVENTS, Leaf},
     moments::Moments,
     place::Place,
     pool::Pool,
 };
+use std::sync::Arc;
 
 /// Leaves in a full node.
-const NODE_LEAVES: usize = 32;
+pub(super) const NODE_LEAVES: usize = 32;
 
 /// Nodes in a run.
 pub(super) const RUN_NODES: usize = 16;
 
 /// Events another leaf must have room for, so that moving some there is worth the while.
 const ROOM_TO_MOVE: usize = 8;
+
+/// Bytes before what an [`Arc`] holds.
+const COUNTS: usize = 2 * size_of::<usize>();
+
+/// Heap bytes of a branch, without the events of its leaf.
+pub(super) const BRANCH_BYTES: usize = size_of::<Branch>() + COUNTS + size_of::<Leaf>();
+
+/// Heap bytes of a node without its branches.
+const NODE_BYTES: usize = size_of::<Node>() + COUNTS + size_of::<Vec<Branch>>();
+
+/// Heap bytes of a trunk without its nodes.
+pub(super) const TRUNK_BYTES: usize = COUNTS + size_of::<Trunk>();
 
 /// A leaf in its node. Moments are those of all events in the leaf as long as none has expired.
 #[derive(Debug, Clone)]
@@ -36,11 +53,12 @@ pub(super) struct Branch {
     pub(super) rest: Moments,
     /// Number of the same events.
     pub(super) rest_len: usize,
-    pub(super) leaf: Leaf,
+    pub(super) leaf: Arc<Leaf>,
 }
 
 impl Branch {
-    fn new(leaf: Leaf, pool: &Pool) -> Self {
+    fn new(leaf: Arc<Leaf>, pool: &mut Pool) -> Self {
+        pool.account(0, BRANCH_BYTES);
         let rest = Moments::default();
         let mut branch = Self { first_time: i64::MIN, moments: rest, rest, rest_len: 0, leaf };
         branch.summarise(pool);
@@ -52,10 +70,21 @@ impl Branch {
         self.moments = pool.summarise(&self.leaf);
         self.first_time = self.leaf.first_time().unwrap_or(i64::MIN);
     }
+
+    /// Its leaf, for writing.
+    fn leaf_mut(&mut self) -> &mut Leaf {
+        Arc::make_mut(&mut self.leaf)
+    }
+
+    /// Gives all memory back.
+    fn dissolve(self, pool: &mut Pool) {
+        pool.account(BRANCH_BYTES, 0);
+        pool.recycle(self.leaf);
+    }
 }
 
 /// Leaves that follow each other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Node {
     /// At most the time of the first live event.
     first_time: i64,
@@ -68,14 +97,17 @@ pub(super) struct Node {
     /// Number of live events of the node and those behind it in its run; of the first node it does
     /// not follow what expires.
     pub(super) rest_len: usize,
-    pub(super) branches: Vec<Branch>,
+    #[expect(clippy::rc_buffer, reason = "branches come and go")]
+    pub(super) branches: Arc<Vec<Branch>>,
 }
 
 impl Node {
-    fn new(branches: Vec<Branch>) -> Self {
+    fn new(branches: Vec<Branch>, pool: &mut Pool) -> Self {
+        pool.account(0, NODE_BYTES);
         let len = branches.iter().map(|b| b.leaf.len()).sum();
         let all = Moments::default();
         let first_time = branches[0].first_time;
+        let branches = Arc::new(branches);
         let mut node = Self { first_time, len, all, rest: all, rest_len: 0, branches };
         node.summarise(node.branches.len() - 1);
         node
@@ -84,11 +116,20 @@ impl Node {
     /// Heap bytes, those of the leaves included, by looking at them all.
     #[cfg(test)]
     pub(super) fn counted_bytes(&self) -> usize {
-        self.bytes() + self.branches.iter().map(|b| b.leaf.bytes()).sum::<usize>()
+        let branch = |branch: &Branch| BRANCH_BYTES + branch.leaf.bytes();
+        NODE_BYTES + self.branches.iter().map(branch).sum::<usize>()
     }
 
-    fn bytes(&self) -> usize {
-        self.branches.capacity() * size_of::<Branch>()
+    /// Its branches, for writing.
+    fn branches_mut(&mut self) -> &mut Vec<Branch> {
+        Arc::make_mut(&mut self.branches)
+    }
+
+    /// Gives all memory back.
+    fn dissolve(self, pool: &mut Pool) {
+        pool.account(NODE_BYTES, 0);
+        let branches = Arc::unwrap_or_clone(self.branches);
+        branches.into_iter().for_each(|branch| branch.dissolve(pool));
     }
 
     /// Moves events of a full leaf to the next or the previous one, if there is room, so that
@@ -102,16 +143,18 @@ impl Node {
             (false, true) => full - 1,
             (false, false) => return false,
         };
-        let [a, b] = self.branches.get_disjoint_mut([lower, lower + 1]).expect("two leaves");
-        a.leaf.compact();
-        b.leaf.compact();
-        pool.fill_up(&mut a.leaf);
-        pool.fill_up(&mut b.leaf);
-        let half = a.leaf.len().abs_diff(b.leaf.len()) / 2;
+        let branches = self.branches_mut();
+        let [a, b] = branches.get_disjoint_mut([lower, lower + 1]).expect("two leaves");
+        let (first, second) = (a.leaf_mut(), b.leaf_mut());
+        first.compact();
+        second.compact();
+        pool.fill_up(first);
+        pool.fill_up(second);
+        let half = first.len().abs_diff(second.len()) / 2;
         if lower == full {
-            a.leaf.move_last(half, &mut b.leaf);
+            first.move_last(half, second);
         } else {
-            b.leaf.move_first(half, &mut a.leaf);
+            second.move_first(half, first);
         }
         a.summarise(pool);
         b.summarise(pool);
@@ -121,7 +164,7 @@ impl Node {
 
     /// Joins anew what has changed with the leaf at `last`, of which those behind know nothing.
     fn summarise(&mut self, last: usize) {
-        let (changed, behind) = self.branches.split_at_mut(last + 1);
+        let (changed, behind) = self.branches_mut().split_at_mut(last + 1);
         let (mut rest, mut len) =
             behind.first().map_or_else(|| (Moments::default(), 0), |b| (b.rest, b.rest_len));
         for branch in changed.iter_mut().rev() {
@@ -134,30 +177,31 @@ impl Node {
     }
 }
 
-impl Clone for Node {
-    fn clone(&self) -> Self {
-        Self { branches: same_size(&self.branches), ..*self }
-    }
-}
-
 /// The leaves of a buffer but the open one, and the moments of its open leaf while there are full
 /// ones.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Trunk {
     pub(super) nodes: Vec<Node>,
     pub(super) open: Moments,
 }
 
-impl Clone for Trunk {
-    fn clone(&self) -> Self {
-        Self { nodes: same_size(&self.nodes), open: self.open }
-    }
-}
-
 impl Trunk {
-    /// Heap bytes without the leaves, and without what the nodes hold.
-    pub(super) fn own_bytes(&self) -> usize {
-        size_of::<Self>() + self.nodes.capacity() * size_of::<Node>()
+    /// A trunk of these leaves by node, each with the number of its events that have expired.
+    pub(super) fn restored(nodes: Vec<Vec<(Leaf, usize)>>, open: Moments, pool: &mut Pool) -> Self {
+        pool.account(0, TRUNK_BYTES);
+        let mut trunk = Self { nodes: Vec::with_capacity(nodes.len()), open };
+        for leaves in nodes {
+            let branch = |(leaf, start): (Leaf, usize)| {
+                // Of what it is known by, what has expired since is a part.
+                let mut branch = Branch::new(Arc::new(leaf), pool);
+                branch.leaf_mut().start_at(start);
+                branch
+            };
+            let branches = leaves.into_iter().map(branch).collect();
+            trunk.nodes.push(Node::new(branches, pool));
+        }
+        trunk.link_from(0);
+        trunk
     }
 
     /// Time of the last event.
@@ -168,6 +212,11 @@ impl Trunk {
     /// Time of the first live event.
     pub(super) fn first_time(&self) -> Option<i64> {
         self.nodes.first()?.branches.first()?.leaf.first_time()
+    }
+
+    /// Number of events of the first leaf that have expired.
+    pub(super) fn start(&self) -> usize {
+        self.nodes[0].branches[0].leaf.start()
     }
 
     /// The last leaf that begins before `time`, or the first.
@@ -183,23 +232,17 @@ impl Trunk {
     }
 
     /// Appends a full leaf.
-    pub(super) fn push(&mut self, leaf: Leaf, pool: &mut Pool) {
-        let before = self.own_bytes();
+    pub(super) fn push(&mut self, leaf: Arc<Leaf>, pool: &mut Pool) {
         let branch = Branch::new(leaf, pool);
         if let Some(node) = self.nodes.last_mut().filter(|n| n.branches.len() < NODE_LEAVES) {
-            let bytes = node.bytes();
             node.len += branch.leaf.len();
-            node.branches.push(branch);
+            node.branches_mut().push(branch);
             node.summarise(node.branches.len() - 1);
-            pool.account(bytes, node.bytes());
         } else {
-            let node = Node::new(vec![branch]);
-            pool.account(0, node.bytes());
-            self.nodes.push(node);
+            self.nodes.push(Node::new(vec![branch], pool));
         }
         self.link(self.nodes.len() - 1);
         self.open = Moments::default();
-        pool.account(before, self.own_bytes());
     }
 
     /// Inserts an event behind all that are not after it. Touches one leaf and its node; a full
@@ -208,17 +251,18 @@ impl Trunk {
         loop {
             let (n, l) = self.leaf_before(event.time.saturating_add(1));
             let node = &mut self.nodes[n];
-            let branch = &mut node.branches[l];
-            branch.leaf.compact();
-            if branch.leaf.end() == LEAF_EVENTS {
+            let branch = &mut node.branches_mut()[l];
+            let leaf = branch.leaf_mut();
+            leaf.compact();
+            if leaf.end() == LEAF_EVENTS {
                 if !node.relieve(l, pool) {
                     self.split(n, l, pool);
                 }
                 continue;
             }
-            let index = branch.leaf.seek(event.time.saturating_add(1));
-            pool.grow(&mut branch.leaf);
-            branch.leaf.insert(index, event, pool.values());
+            let index = leaf.seek(event.time.saturating_add(1));
+            pool.grow(leaf);
+            leaf.insert(index, event, pool.values());
             branch.summarise(pool);
             node.len += 1;
             node.summarise(l);
@@ -236,24 +280,21 @@ impl Trunk {
             }
         }
         let node = &mut self.nodes[n];
-        let before = node.bytes();
+        let branches = node.branches_mut();
         let mut upper = pool.take();
-        node.branches[l].leaf.move_last(LEAF_EVENTS / 2, &mut upper);
-        node.branches[l].summarise(pool);
-        node.branches.insert(l + 1, Branch::new(upper, pool));
+        let above = Arc::get_mut(&mut upper).expect("nobody else holds it");
+        branches[l].leaf_mut().move_last(LEAF_EVENTS / 2, above);
+        branches[l].summarise(pool);
+        branches.insert(l + 1, Branch::new(upper, pool));
         node.summarise(l + 1);
-        pool.account(before, node.bytes());
     }
 
     fn split_node(&mut self, n: usize, pool: &mut Pool) {
-        let before = self.own_bytes() + self.nodes[n].bytes();
         let node = &mut self.nodes[n];
-        let upper = Node::new(node.branches.split_off(NODE_LEAVES / 2));
+        let upper = Node::new(node.branches_mut().split_off(NODE_LEAVES / 2), pool);
         node.len -= upper.len;
         node.summarise(NODE_LEAVES / 2 - 1);
-        let after = node.bytes() + upper.bytes();
         self.nodes.insert(n + 1, upper);
-        pool.account(before, after + self.own_bytes());
         self.link_from(n);
     }
 
@@ -289,16 +330,18 @@ impl Trunk {
         }
         let Some(node) = self.nodes.first_mut() else { return };
         if place.leaf() > 0 {
-            for branch in node.branches.drain(..place.leaf()) {
-                node.len -= branch.leaf.len();
-                pool.recycle(branch.leaf);
+            let mut gone = 0;
+            for branch in node.branches_mut().drain(..place.leaf()) {
+                gone += branch.leaf.len();
+                branch.dissolve(pool);
             }
+            node.len -= gone;
             node.all = node.branches[0].rest;
         }
-        let leaf = &mut node.branches[0].leaf;
-        if leaf.start() < place.index() {
-            node.len -= place.index() - leaf.start();
-            pool.expire(leaf, place.index());
+        let start = node.branches[0].leaf.start();
+        if start < place.index() {
+            node.len -= place.index() - start;
+            pool.expire(node.branches_mut()[0].leaf_mut(), place.index());
         }
         if place.node() > 0 {
             self.link_from(0);
@@ -308,15 +351,12 @@ impl Trunk {
     }
 
     fn drop_nodes(&mut self, count: usize, pool: &mut Pool) {
-        for node in self.nodes.drain(..count) {
-            pool.account(node.bytes(), 0);
-            node.branches.into_iter().for_each(|b| pool.recycle(b.leaf));
-        }
+        self.nodes.drain(..count).for_each(|node| node.dissolve(pool));
     }
 
     /// Gives all memory back.
     pub(super) fn dissolve(mut self, pool: &mut Pool) {
         self.drop_nodes(self.nodes.len(), pool);
-        pool.account(self.own_bytes(), 0);
+        pool.account(TRUNK_BYTES, 0);
     }
 }

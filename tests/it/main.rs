@@ -12,5 +12,6 @@ mod golden;
 mod json_paths;
 mod pipelines;
 mod settings;
+mod store;
 mod telemetry;
 mod window_cost;

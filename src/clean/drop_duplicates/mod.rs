@@ -10,9 +10,12 @@ mod seen;
 
 use super::{Build, Clean, Input, column};
 use crate::{
-    batch::{Reason, Rejections, Rows},
+    batch::{Reason, Rejections, Rows, Slot},
     registry::{self, Component, Node, Problem, Span, schema_of},
-    state::{KeyColumns, is_key_type},
+    state::{
+        KeyColumns, is_key_type,
+        snapshot::{Saved, Section, SnapshotError},
+    },
 };
 use arrow::datatypes::SchemaRef;
 use schemars::JsonSchema;
@@ -95,6 +98,14 @@ impl Clean for DropDuplicates {
 
     fn order_sensitive(&self) -> bool {
         true
+    }
+
+    fn capture(&self) -> Option<Box<dyn Saved>> {
+        Some(Box::new(self.seen.capture()))
+    }
+
+    fn restore(&mut self, section: &Section<'_>, _slots: Slot) -> Result<(), SnapshotError> {
+        self.seen.restore(section)
     }
 }
 
