@@ -52,6 +52,7 @@ impl<'a> Message<'a> {
 
 #[derive(Debug, Clone)]
 struct Entry {
+    owner: u64,
     target: Target,
     partition: Option<i32>,
     timestamp_ms: Option<i64>,
@@ -69,12 +70,33 @@ struct HeaderEntry {
 /// Encoded messages in the order they are to be sent.
 #[derive(Debug, Default, Clone)]
 pub struct Outbox {
+    owner: u64,
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     headers: Vec<HeaderEntry>,
 }
 
 impl Outbox {
+    /// From now on messages belong to `owner`: the assignment of a partition that made them.
+    pub fn set_owner(&mut self, owner: u64) {
+        self.owner = owner;
+    }
+
+    /// Drops the messages of all other owners. Returns how many of the first `sent` are left.
+    pub fn retain_owners(&mut self, sent: usize, mut keep: impl FnMut(u64) -> bool) -> usize {
+        let (mut index, mut left) = (0, 0);
+        self.entries.retain(|entry| {
+            let kept = keep(entry.owner);
+            left += usize::from(kept && index < sent);
+            index += 1;
+            kept
+        });
+        if self.entries.is_empty() {
+            self.clear();
+        }
+        left
+    }
+
     /// Appends a message. `write` appends the value to the arena, or returns false for a null one.
     pub fn push(&mut self, parts: MessageParts<'_>, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let key = parts.key.map(|k| self.append(k));
@@ -82,7 +104,8 @@ impl Outbox {
         let value = write(&mut self.bytes).then_some(start..self.bytes.len());
         let headers = self.headers.len()..self.headers.len();
         let MessageParts { target, partition, timestamp_ms, .. } = parts;
-        self.entries.push(Entry { target, partition, timestamp_ms, key, value, headers });
+        let owner = self.owner;
+        self.entries.push(Entry { owner, target, partition, timestamp_ms, key, value, headers });
     }
 
     /// Adds a header to the message that was pushed last.
@@ -92,6 +115,11 @@ impl Outbox {
         self.headers.push(HeaderEntry { name, value });
         let last = self.entries.last_mut().expect("a header belongs to a message");
         last.headers.end = self.headers.len();
+    }
+
+    /// Turns the order of the messages from `from` on around: a planted fault.
+    pub fn shuffle(&mut self, from: usize) {
+        self.entries[from..].reverse();
     }
 
     /// Takes the last message back.
@@ -149,5 +177,31 @@ impl Outbox {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         start..self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_other_owners_leave_and_the_sent_ones_are_counted() {
+        let mut outbox = Outbox::default();
+        let parts =
+            MessageParts { target: Target::Output, partition: None, key: None, timestamp_ms: None };
+        for owner in [1, 2, 1, 2, 1] {
+            outbox.set_owner(owner);
+            outbox.push(parts, |bytes| {
+                bytes.push(u8::try_from(owner).unwrap());
+                true
+            });
+            outbox.header(b"h", None);
+        }
+        assert_eq!(outbox.retain_owners(4, |owner| owner == 1), 2);
+        let values: Vec<_> = outbox.iter().map(|message| message.value.unwrap()).collect();
+        assert_eq!(values, [[1], [1], [1]]);
+        assert!(outbox.iter().all(|message| message.headers().len() == 1));
+        assert_eq!(outbox.retain_owners(3, |_| false), 0);
+        assert_eq!(outbox.bytes_len(), 0);
     }
 }

@@ -26,6 +26,9 @@ pub(super) struct Args {
     /// Rebuild the state of a group that ran with another definition.
     #[arg(long)]
     migrate: bool,
+    /// Read the partitions that an input topic got later, from their beginning.
+    #[arg(long)]
+    accept_growth: bool,
     /// End once everything in the input topics is folded and committed. For one process alone.
     #[arg(long)]
     until_end: bool,
@@ -54,8 +57,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         tracing::warn!("{warning}");
     }
     announce(&definition);
-    let options =
-        RunOptions { migrate: args.migrate, until_end: args.until_end, ..RunOptions::default() };
+    let options = RunOptions {
+        migrate: args.migrate,
+        accept_growth: args.accept_growth,
+        until_end: args.until_end,
+        ..RunOptions::default()
+    };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let summary = runtime.block_on(supervisor::run(definition, &settings, options))?;

@@ -87,6 +87,12 @@ const PRODUCER: &[(&str, &str)] = &[
     ("partitioner", "murmur2_random"),
 ];
 
+const TRANSACTIONAL: &[(&str, &str)] = &[
+    ("transaction.timeout.ms", "10000"),
+    ("message.timeout.ms", "8000"),
+    ("socket.timeout.ms", "6000"),
+];
+
 const PRODUCER_OWNED: &[(&str, &str)] =
     &[("enable.idempotence", "true"), ("delivery.report.only.error", "true")];
 
@@ -129,6 +135,19 @@ pub fn producer_config(properties: &ClientProperties, message_bytes: u64) -> Cli
         config.set("message.max.bytes", message_bytes.max(1_000_000).to_string());
     }
     config
+}
+
+/// Makes a producer's configuration transactional under that id.
+///
+/// Requests time out before the transaction does, and messages before it too: a producer whose
+/// transaction has outlived its time is fenced for good and must be replaced.
+pub fn make_transactional(config: &mut ClientConfig, properties: &ClientProperties, id: &str) {
+    config.set("transactional.id", id);
+    for (name, value) in TRANSACTIONAL {
+        if !properties.has(name) {
+            config.set(*name, *value);
+        }
+    }
 }
 
 /// Keeps a producer's batches below `bytes`: a topic's `max.message.bytes` is a limit on the batch

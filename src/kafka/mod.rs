@@ -8,7 +8,7 @@ mod ffi;
 pub use client::{Consumer, ConsumerEvents, Deliveries, Producer, Rebalance, TopicPartition};
 pub use config::{
     ClientProperties, ConsumerGroup, admin_config, consumer_config, limit_batches,
-    max_poll_interval, producer_config,
+    make_transactional, max_poll_interval, producer_config,
 };
 pub use ffi::{
     Membership, Notice, Operation, PartitionQueue, Resource, TopicIdentity, TransactionError,

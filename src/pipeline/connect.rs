@@ -17,6 +17,8 @@ pub struct Cluster {
     pub problems: Vec<String>,
     /// True if no broker answered: asking on would only repeat it.
     pub(super) unreachable: bool,
+    /// Its id, where it is known.
+    pub id: Option<String>,
     /// Partitions of each input topic.
     pub inputs: BTreeMap<String, i32>,
     /// Partitions of the output topic.

@@ -1,6 +1,9 @@
 //! What became of the records: the two sides of the conservation law.
 
-use crate::batch::{Policy, Reason, Rejected};
+use crate::{
+    batch::{Policy, Reason, Rejected},
+    state::snapshot::Ledger,
+};
 use std::{fmt, ops::AddAssign};
 
 /// Numbers of records by outcome.
@@ -43,6 +46,16 @@ impl AddAssign<&Self> for Totals {
             self.rejected.0[i] += other.rejected.0[i];
             self.dropped.0[i] += other.dropped.0[i];
         }
+    }
+}
+
+impl AddAssign<&Totals> for Ledger {
+    fn add_assign(&mut self, totals: &Totals) {
+        self.consumed += totals.consumed;
+        self.published += totals.published;
+        self.rejected += totals.rejected.sum();
+        self.dropped += totals.dropped.sum();
+        self.held += totals.held;
     }
 }
 

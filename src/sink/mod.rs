@@ -2,17 +2,21 @@
 //!
 //! The sink writes the messages of an [`Outbox`] in order and tells when all of them stand. It never
 //! drops one: what fails is reported, and the caller sends the outbox again through a new producer.
+//! With a transactional id in its configuration the messages stand with the positions that
+//! [`Sink::send_offsets`] puts beside them, once [`Sink::end`] has committed both.
 
+mod error;
 mod once;
 
+pub use error::{Remedy, SinkError};
 pub use once::{OnceError, write_once};
 
 use crate::{
     batch::{Outbox, Target},
-    kafka::{self, Producer},
+    kafka::{self, Membership, Producer, TransactionError},
 };
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, TopicPartitionList,
     error::{KafkaError, RDKafkaErrorCode},
     producer::Producer as _,
 };
@@ -27,50 +31,8 @@ pub struct Topics {
     pub dead_letter: Option<String>,
 }
 
-/// Why messages are not written.
-#[derive(Debug, thiserror::Error)]
-pub enum SinkError {
-    /// The client could not be made: a property is wrong.
-    #[error("the producer cannot be created")]
-    Create(#[source] KafkaError),
-    /// A message did not arrive in time, or the producer failed.
-    #[error("{failed} messages were not delivered")]
-    Undelivered {
-        /// How many.
-        failed: u64,
-        /// The newest reason.
-        #[source]
-        last: Option<KafkaError>,
-    },
-    /// A message cannot be written whatever is tried.
-    #[error("a message for topic {topic} cannot be written")]
-    Refused {
-        /// Its topic.
-        topic: String,
-        /// Why.
-        #[source]
-        error: KafkaError,
-    },
-}
-
-/// What helps against an error, decided where the error is defined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
-    /// A new producer, and the open messages again.
-    Resend,
-    /// A person.
-    Stop,
-}
-
-impl SinkError {
-    /// The remedy.
-    pub fn remedy(&self) -> Remedy {
-        match self {
-            Self::Undelivered { .. } => Remedy::Resend,
-            Self::Create(_) | Self::Refused { .. } => Remedy::Stop,
-        }
-    }
-}
+/// How long one request of a transaction may take: less than the transaction itself.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The producer side of a worker.
 pub struct Sink {
@@ -78,36 +40,89 @@ pub struct Sink {
     config: ClientConfig,
     output: CString,
     dead_letter: Option<CString>,
+    transaction: Transaction,
+    /// Takes dead letters past the transaction: a planted fault.
+    outside: Option<Producer>,
+}
+
+/// Where the producer's transaction stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transaction {
+    /// The producer has no transactional id.
+    Never,
+    /// The coordinator does not know this producer yet.
+    Unknown,
+    /// None is open.
+    None,
+    /// Messages and offsets go into it.
+    Open,
 }
 
 impl Sink {
-    /// Makes the producer; connects in the background.
+    /// Makes the producer; connects in the background. One with a transactional id is of no use
+    /// before [`Sink::initialise`].
     pub fn open(config: &ClientConfig, topics: &Topics) -> Result<Self, SinkError> {
         let name =
             |topic: &str| CString::new(topic).map_err(|e| SinkError::Create(KafkaError::Nul(e)));
+        let id = config.get("transactional.id");
         Ok(Self {
             producer: create(config)?,
             config: config.clone(),
             output: name(&topics.output)?,
             dead_letter: topics.dead_letter.as_deref().map(name).transpose()?,
+            transaction: if id.is_some() { Transaction::Unknown } else { Transaction::Never },
+            outside: None,
         })
+    }
+
+    /// True if messages stand only with the transaction they are in.
+    pub fn is_transactional(&self) -> bool {
+        self.transaction != Transaction::Never
+    }
+
+    /// Writes dead letters outside of the transaction: a planted fault that tests must notice.
+    pub fn write_dead_letters_outside(&mut self) -> Result<(), SinkError> {
+        let mut config = self.config.clone();
+        config.remove("transactional.id");
+        config.remove("transaction.timeout.ms");
+        self.outside = Some(create(&config)?);
+        Ok(())
+    }
+
+    /// Makes this the one producer of its transactional id: what another one had open is aborted,
+    /// and the other is fenced. Blocks for at most `timeout`; call it again after an error that is
+    /// worth another try. Does nothing without a transactional id.
+    pub fn initialise(&mut self, timeout: Duration) -> Result<(), SinkError> {
+        if self.transaction == Transaction::Unknown {
+            self.producer.init_transactions(timeout).map_err(|error| transaction(&error))?;
+            self.transaction = Transaction::None;
+        }
+        Ok(())
     }
 
     /// Hands the messages from index `from` on to the producer, in order, and returns the index of
     /// the first that found no room: serve the group, [`Sink::poll`], and come again.
-    pub fn send(&self, outbox: &Outbox, from: usize) -> Result<usize, SinkError> {
+    pub fn send(&mut self, outbox: &Outbox, from: usize) -> Result<usize, SinkError> {
+        if from < outbox.len() {
+            self.begin()?;
+        }
         for index in from..outbox.len() {
             let message = outbox.message(index);
-            let topic = match message.parts.target {
-                Target::Output => &self.output,
-                Target::DeadLetter => {
-                    self.dead_letter.as_ref().expect("checked: rejects have a topic to go to")
-                }
+            let (topic, producer) = match message.parts.target {
+                Target::Output => (&self.output, &self.producer),
+                Target::DeadLetter => (
+                    self.dead_letter.as_ref().expect("checked: rejects have a topic to go to"),
+                    self.outside.as_ref().unwrap_or(&self.producer),
+                ),
             };
-            match kafka::produce(&self.producer, topic, &message) {
+            match kafka::produce(producer, topic, &message) {
                 Ok(()) => {}
                 Err(RDKafkaErrorCode::QueueFull) => return Ok(index),
-                Err(code @ (RDKafkaErrorCode::Fatal | RDKafkaErrorCode::PurgeQueue)) => {
+                Err(
+                    code @ (RDKafkaErrorCode::Fatal
+                    | RDKafkaErrorCode::PurgeQueue
+                    | RDKafkaErrorCode::State),
+                ) => {
                     let last = Some(KafkaError::MessageProduction(code));
                     return Err(SinkError::Undelivered { failed: 1, last });
                 }
@@ -129,7 +144,30 @@ impl Sink {
         if failed > 0 {
             return Err(SinkError::Undelivered { failed, last });
         }
-        Ok(usize::try_from(self.producer.in_flight_count()).unwrap_or(0))
+        let outside = self.outside.as_ref().map_or(0, |producer| {
+            producer.poll(Duration::ZERO);
+            producer.in_flight_count()
+        });
+        Ok(usize::try_from(self.producer.in_flight_count() + outside).unwrap_or(0))
+    }
+
+    /// Puts positions into the transaction, whose messages must all stand.
+    pub fn send_offsets(
+        &mut self,
+        offsets: &TopicPartitionList,
+        membership: &Membership,
+    ) -> Result<(), SinkError> {
+        self.begin()?;
+        Ok(kafka::send_offsets(&self.producer, offsets, membership, REQUEST_TIMEOUT)?)
+    }
+
+    /// Commits the transaction: messages and positions stand from now on.
+    pub fn end(&mut self) -> Result<(), SinkError> {
+        if self.transaction == Transaction::Open {
+            kafka::commit_transaction(&self.producer, REQUEST_TIMEOUT)?;
+            self.transaction = Transaction::None;
+        }
+        Ok(())
     }
 
     /// Errors the client reported so far.
@@ -140,8 +178,24 @@ impl Sink {
     /// Replaces the producer; what was under way is forgotten and must be sent again.
     pub fn reopen(&mut self) -> Result<(), SinkError> {
         self.producer = create(&self.config)?;
+        if self.transaction != Transaction::Never {
+            self.transaction = Transaction::Unknown;
+        }
         Ok(())
     }
+
+    fn begin(&mut self) -> Result<(), SinkError> {
+        if self.transaction == Transaction::None {
+            self.producer.begin_transaction().map_err(|error| transaction(&error))?;
+            self.transaction = Transaction::Open;
+        }
+        Ok(())
+    }
+}
+
+fn transaction(error: &KafkaError) -> SinkError {
+    let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+    SinkError::Transaction(TransactionError::new(code, error.to_string()))
 }
 
 fn create(config: &ClientConfig) -> Result<Producer, SinkError> {

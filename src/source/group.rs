@@ -1,10 +1,11 @@
 //! A member of the consumer group: one queue per partition, one bell for all of them.
 
-use super::lookup::{self, Lookup};
+use super::lookup::Asker;
 use crate::{
     batch::RawBatch,
     kafka::{
-        self, Consumer, ConsumerEvents, Notice, PartitionQueue, Rebalance, TopicPartition, Wakeup,
+        self, Consumer, ConsumerEvents, Membership, Notice, PartitionQueue, Rebalance,
+        TopicPartition, Wakeup,
     },
 };
 use rdkafka::{
@@ -15,7 +16,7 @@ use rdkafka::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    sync::{Arc, mpsc},
+    sync::Arc,
     time::Duration,
 };
 
@@ -119,29 +120,38 @@ impl Source {
         }))
     }
 
-    /// Asks for the committed positions and the ends of the log, off this thread: the answer may
-    /// have to wait for a broker or for a dead peer's transaction.
-    pub fn lookup(&self, partitions: Vec<TopicPartition>) -> mpsc::Receiver<Vec<Lookup>> {
-        lookup::spawn(Arc::clone(&self.consumer), partitions)
+    /// Who asks for committed positions and the ends of logs, off this thread: the answer may have
+    /// to wait for a broker or for a dead peer's transaction.
+    pub fn asker(&self) -> Asker {
+        Asker::new(Arc::clone(&self.consumer))
     }
 
-    /// Takes partitions, each from its offset. Their queues are split off before the fetch starts.
+    /// This consumer's place in the group now; none before the client has one at all.
+    pub fn membership(&self) -> Option<Membership> {
+        kafka::membership(&self.consumer)
+    }
+
+    /// Takes partitions, each from its offset; one that is ours already goes there. Their queues
+    /// are split off before the fetch starts. Nothing to take is an answer too: where partitions
+    /// are taken one by one, the group goes on with it and they are taken later.
     pub fn assign(&mut self, starts: &[(TopicPartition, i64)]) -> Result<(), SourceError> {
-        let mut list = TopicPartitionList::new();
+        let (mut list, mut new) = (TopicPartitionList::new(), 0);
         for (partition, offset) in starts {
-            let queue =
-                PartitionQueue::split(&self.consumer, &partition.topic, partition.partition)
-                    .ok_or_else(|| {
-                        SourceError::Assign(KafkaError::Subscription(partition.topic.clone()))
-                    })?;
+            if self.assigned.contains(partition) {
+                self.seek(partition, *offset)?;
+                continue;
+            }
+            let TopicPartition { topic, partition: number } = partition;
+            let queue = PartitionQueue::split(&self.consumer, topic, *number)
+                .ok_or_else(|| SourceError::Assign(KafkaError::Subscription(topic.clone())))?;
             queue.ring(&self.wakeup);
             self.queues.insert(partition.clone(), queue);
-            list.add_partition_offset(
-                &partition.topic,
-                partition.partition,
-                Offset::Offset(*offset),
-            )
-            .map_err(SourceError::Assign)?;
+            list.add_partition_offset(topic, *number, Offset::Offset(*offset))
+                .map_err(SourceError::Assign)?;
+            new += 1;
+        }
+        if new == 0 && !starts.is_empty() {
+            return Ok(());
         }
         match self.consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
@@ -228,13 +238,7 @@ impl Source {
 
     /// Commits positions with their metadata and waits for the coordinator's answer.
     pub fn commit(&self, positions: &[Position]) -> Result<(), CommitError> {
-        let mut list = TopicPartitionList::new();
-        for position in positions {
-            let TopicPartition { topic, partition } = &position.partition;
-            let mut element = list.add_partition(topic, *partition);
-            element.set_metadata(position.metadata.as_str());
-            element.set_offset(Offset::Offset(position.offset)).map_err(CommitError::Retry)?;
-        }
+        let list = offsets(positions).map_err(CommitError::Retry)?;
         self.consumer.commit(&list, CommitMode::Sync).map_err(|error| {
             match error.rdkafka_error_code() {
                 Some(
@@ -254,6 +258,18 @@ impl Source {
     pub fn errors(&self) -> u64 {
         self.consumer.context().errors()
     }
+}
+
+/// Positions with their metadata, as the client takes them.
+pub fn offsets(positions: &[Position]) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for position in positions {
+        let TopicPartition { topic, partition } = &position.partition;
+        let mut element = list.add_partition(topic, *partition);
+        element.set_metadata(position.metadata.as_str());
+        element.set_offset(Offset::Offset(position.offset))?;
+    }
+    Ok(list)
 }
 
 impl Drop for Source {

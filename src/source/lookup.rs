@@ -1,13 +1,8 @@
 //! Where a partition stands: its committed position and the ends of its log.
 
-use crate::kafka::{self, Consumer, TopicPartition};
+use crate::kafka::{self, Consumer, TopicIdentity, TopicPartition};
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError};
-use std::{
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
-use tracing::warn;
+use std::{sync::Arc, time::Duration};
 
 /// A committed position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,59 +27,72 @@ pub struct Lookup {
 }
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-const BACKOFF: Duration = Duration::from_millis(250);
 
-/// Asks on a thread of its own until all is answered; ends early when nobody waits any more.
-pub(super) fn spawn(
+/// Asks the cluster about partitions. Blocks; for threads beside the polling one.
+#[derive(Clone)]
+pub struct Asker {
     consumer: Arc<Consumer>,
-    partitions: Vec<TopicPartition>,
-) -> mpsc::Receiver<Vec<Lookup>> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    // The probe tells that the receiver is gone without sending a result.
-    let work = move || {
-        loop {
-            match ask(&consumer, &partitions) {
-                Ok(answer) => {
-                    drop(consumer);
-                    drop(sender.send(answer));
-                    return;
-                }
-                Err(error) => {
-                    warn!(%error, "committed offsets not read, trying again");
-                    if sender
-                        .try_send(Vec::new())
-                        .is_err_and(|e| matches!(e, mpsc::TrySendError::Disconnected(_)))
-                    {
-                        return;
-                    }
-                    thread::sleep(BACKOFF);
-                }
-            }
-        }
-    };
-    thread::Builder::new().name("lookup".to_owned()).spawn(work).expect("a thread can be started");
-    receiver
 }
 
-fn ask(consumer: &Consumer, partitions: &[TopicPartition]) -> Result<Vec<Lookup>, KafkaError> {
-    let mut list = TopicPartitionList::new();
-    for partition in partitions {
-        list.add_partition(&partition.topic, partition.partition);
+impl Asker {
+    pub(super) fn new(consumer: Arc<Consumer>) -> Self {
+        Self { consumer }
     }
-    let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT)?;
-    let metadata = kafka::metadata(&committed);
-    let mut answers = Vec::with_capacity(partitions.len());
-    for (element, metadata) in committed.elements().iter().zip(metadata) {
-        element.error()?;
-        let committed = match element.offset() {
-            Offset::Offset(offset) => Some(Committed { offset, metadata }),
-            _ => None,
-        };
-        let (low, high) =
-            consumer.fetch_watermarks(element.topic(), element.partition(), REQUEST_TIMEOUT)?;
-        let partition =
-            TopicPartition { topic: element.topic().to_owned(), partition: element.partition() };
-        answers.push(Lookup { partition, committed, low, high });
+
+    /// Committed positions of the group. An open transaction that would move one of them is waited
+    /// for; when that takes too long it is an error, and worth another try.
+    pub fn committed(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<(TopicPartition, Option<Committed>)>, KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        let committed = self.consumer.committed_offsets(list, REQUEST_TIMEOUT)?;
+        let metadata = kafka::metadata(&committed);
+        let mut answers = Vec::with_capacity(partitions.len());
+        for (element, metadata) in committed.elements().iter().zip(metadata) {
+            element.error()?;
+            let committed = match element.offset() {
+                Offset::Offset(offset) => Some(Committed { offset, metadata }),
+                _ => None,
+            };
+            let (topic, partition) = (element.topic().to_owned(), element.partition());
+            answers.push((TopicPartition { topic, partition }, committed));
+        }
+        Ok(answers)
     }
-    Ok(answers)
+
+    /// Committed positions and the ends of the logs.
+    pub fn look_up(&self, partitions: &[TopicPartition]) -> Result<Vec<Lookup>, KafkaError> {
+        self.with_ends(self.committed(partitions)?)
+    }
+
+    /// The ends of the logs as if the group had no positions.
+    pub fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<Lookup>, KafkaError> {
+        self.with_ends(partitions.iter().map(|id| (id.clone(), None)).collect())
+    }
+
+    fn with_ends(
+        &self,
+        positions: Vec<(TopicPartition, Option<Committed>)>,
+    ) -> Result<Vec<Lookup>, KafkaError> {
+        let mut answers = Vec::with_capacity(positions.len());
+        for (partition, committed) in positions {
+            let (low, high) = self.consumer.fetch_watermarks(
+                &partition.topic,
+                partition.partition,
+                REQUEST_TIMEOUT,
+            )?;
+            answers.push(Lookup { partition, committed, low, high });
+        }
+        Ok(answers)
+    }
+
+    /// Which topics the names stand for now. A topic that is gone, or may not be described, is not
+    /// among them; neither is any where the brokers do not tell ids.
+    pub fn identities(&self, topics: &[String]) -> Vec<TopicIdentity> {
+        kafka::topic_identities(self.consumer.client(), topics, REQUEST_TIMEOUT).unwrap_or_default()
+    }
 }

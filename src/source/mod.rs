@@ -13,6 +13,6 @@ mod lookup;
 mod reader;
 
 pub use generator::{Feed, FeedError, Generator, Pace, Record};
-pub use group::{CommitError, Position, Source, SourceError, SourceEvent};
-pub use lookup::{Committed, Lookup};
+pub use group::{CommitError, Position, Source, SourceError, SourceEvent, offsets};
+pub use lookup::{Asker, Committed, Lookup};
 pub use reader::{ReadError, ReadFrom, TopicReader};

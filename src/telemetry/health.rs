@@ -25,6 +25,8 @@ pub struct Health(Mutex<State>);
 #[derive(Debug)]
 struct State {
     joined: Vec<bool>,
+    /// Per worker why publishing is held up for the moment.
+    degraded: Vec<Option<String>>,
     draining: bool,
     dead: Option<String>,
     partitions: BTreeMap<(String, i32), PartitionState>,
@@ -36,6 +38,7 @@ impl Health {
         let partitions = BTreeMap::new();
         Self(Mutex::new(State {
             joined: vec![false; workers],
+            degraded: vec![None; workers],
             draining: false,
             dead: None,
             partitions,
@@ -45,6 +48,14 @@ impl Health {
     /// The worker of that number joined the group or left it.
     pub fn set_joined(&self, worker: usize, joined: bool) {
         self.state().joined[worker] = joined;
+    }
+
+    /// A transient failure holds this worker's publishing up, or does not any more.
+    pub fn set_degraded(&self, worker: usize, reason: Option<&str>) {
+        let degraded = &mut self.state().degraded[worker];
+        if degraded.as_deref() != reason {
+            *degraded = reason.map(str::to_owned);
+        }
     }
 
     /// What a partition of this process is doing, from its assignment on.
@@ -95,6 +106,9 @@ pub(super) struct Report {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Why publishing is held up although the process is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<String>,
     partitions_assigned: usize,
     partitions_replaying: usize,
     partitions_failed: usize,
@@ -138,6 +152,7 @@ impl State {
             ready: reason.is_none(),
             status,
             reason,
+            degraded: self.degraded.iter().flatten().next().cloned(),
             partitions_assigned: self.partitions.len(),
             partitions_replaying,
             partitions_failed,
@@ -166,6 +181,9 @@ impl State {
         if replaying > 0 {
             return ("replaying", Some(format!("{replaying} partitions rebuild their state")));
         }
+        if self.degraded.iter().any(Option::is_some) {
+            return ("degraded", None);
+        }
         (if self.partitions.is_empty() { "standby" } else { "ready" }, None)
     }
 }
@@ -191,6 +209,9 @@ mod tests {
         assert_eq!(status(&health), ("replaying", false));
         health.set_partition("t", 0, PartitionState::Live);
         assert_eq!(status(&health), ("ready", true));
+        health.set_degraded(1, Some("no broker"));
+        assert_eq!(status(&health), ("degraded", true));
+        health.set_degraded(1, None);
         health.set_partition("t", 1, PartitionState::Failed("offset out of range".to_owned()));
         assert_eq!(status(&health), ("failed", false));
         health.remove_partition("t", 1);

@@ -1,6 +1,6 @@
 //! The ids of topics: a topic that was deleted and made again has the same name and another id.
 
-use rdkafka::{bindings as sys, types::RDKafkaRespErr};
+use rdkafka::{ClientContext, bindings as sys, client::Client, types::RDKafkaRespErr};
 use std::{
     ffi::{CStr, CString},
     ptr, slice,
@@ -21,8 +21,8 @@ pub struct TopicIdentity {
 /// Asks for the identities of topics; those that do not exist or may not be described are absent.
 ///
 /// Errors: the sentence of the client when the request as a whole failed.
-pub fn topic_identities(
-    client: *mut sys::rd_kafka_t,
+pub fn topic_identities<C: ClientContext>(
+    client: &Client<C>,
     topics: &[String],
     timeout: Duration,
 ) -> Result<Vec<TopicIdentity>, String> {
@@ -30,7 +30,8 @@ pub fn topic_identities(
         topics.iter().filter_map(|name| CString::new(name.as_str()).ok()).collect();
     let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
     let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: the caller's client is alive; names outlive the call and are copied; queue, options,
+    let client = client.native_ptr();
+    // SAFETY: the client is alive; names outlive the call and are copied; queue, options,
     // collection and event are made and destroyed here, in the order librdkafka asks for.
     unsafe {
         let queue = sys::rd_kafka_queue_new(client);

@@ -71,6 +71,9 @@ pub enum TransactionError {
     /// The group has moved on. Routine at a rebalance.
     #[error("the group has rebalanced: {0}")]
     Rebalanced(String),
+    /// The principal may not write under that transactional id, or not commit for the group.
+    #[error("not permitted: {0}; deploy/kafka/acls.sh grants what is needed")]
+    Forbidden(String),
     /// Anything else; whether the broker has carried it out may be unknown.
     #[error("{0}")]
     Uncertain(String),
@@ -90,6 +93,8 @@ impl TransactionError {
             | RDKafkaErrorCode::FencedInstanceId
             | RDKafkaErrorCode::FencedMemberEpoch
             | RDKafkaErrorCode::StaleMemberEpoch => Self::Rebalanced(text),
+            RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed => Self::Forbidden(text),
             _ => Self::Uncertain(text),
         }
     }

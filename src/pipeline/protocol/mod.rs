@@ -33,7 +33,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub(super) use recovery::{Resolution, newest_usable};
+pub(super) use recovery::usable_snapshots;
 pub(super) use standing::{Epoch, Limit, Move, Phase, Start};
 
 use super::failpoint::Mutant;

@@ -55,11 +55,16 @@ impl<P: Ord + Clone> Protocol<P> {
     }
 }
 
-/// The newest position of a snapshot that a state at `committed` can be built from. A snapshot
-/// ahead of the committed position is none: it holds what never stood.
-pub(in crate::pipeline) fn newest_usable(
+/// The positions of snapshots that a state at `committed` can be built from with a log that begins
+/// at `low`, the newest first. A snapshot ahead of the committed position is none: it holds what
+/// never stood. One before the log is of use only where nothing is left to replay.
+pub(in crate::pipeline) fn usable_snapshots(
     snapshots: impl IntoIterator<Item = i64>,
     committed: i64,
-) -> Option<i64> {
-    snapshots.into_iter().filter(|position| *position <= committed).max()
+    low: i64,
+) -> Vec<i64> {
+    let usable = |at: &i64| *at == committed || (low <= *at && *at < committed);
+    let mut positions: Vec<i64> = snapshots.into_iter().filter(usable).collect();
+    positions.sort_unstable_by(|a, b| b.cmp(a));
+    positions
 }

@@ -1,6 +1,6 @@
 //! The protocol's rules, one by one.
 
-use super::{Limit, Move, Phase, Protocol, Start, Step, newest_usable};
+use super::{Limit, Move, Phase, Protocol, Start, Step, usable_snapshots};
 use std::collections::BTreeMap;
 
 const LIVE: Start = Start { from: 10, committed: 10, fresh: false };
@@ -127,6 +127,7 @@ fn at_least_once_sends_again_and_asks_nobody() {
 
 #[test]
 fn a_snapshot_ahead_of_the_committed_position_is_none() {
-    assert_eq!(newest_usable([5, 20, 12], 12), Some(12));
-    assert_eq!(newest_usable([20], 12), None);
+    assert_eq!(usable_snapshots([5, 20, 12, 8], 12, 6), [12, 8]);
+    assert!(usable_snapshots([20], 12, 0).is_empty());
+    assert_eq!(usable_snapshots([12], 12, 13), [12], "nothing is left to replay");
 }

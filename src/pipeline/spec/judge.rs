@@ -1,6 +1,6 @@
 //! What a pipeline file may say but not in this combination, and what this version does not do.
 
-use super::{Bound, Delivery, Order, Spec};
+use super::{Bound, Order, Spec};
 use crate::{
     batch::{Policy, Reason},
     registry::{Position, Problem},
@@ -144,7 +144,6 @@ fn dead_letters(spec: &Spec, problems: &mut Vec<Problem>) {
 
 /// What later versions do. Refused by name: a key without effect would be a promise not kept.
 fn not_yet(spec: &Spec, problems: &mut Vec<Problem>) {
-    exactly_once(spec, problems);
     let mut refuse = |path: &[&str], what: &str, instead: &str| {
         problems.push(Problem::new(spec.at(path), what).expected(instead));
     };
@@ -187,17 +186,4 @@ fn not_yet(spec: &Spec, problems: &mut Vec<Problem>) {
         );
         refuse(&["limits", name], &what, &format!("no `{name}`"));
     }
-}
-
-fn exactly_once(spec: &Spec, problems: &mut Vec<Problem>) {
-    if spec.delivery == Delivery::AtLeastOnce {
-        return;
-    }
-    // Where the key stands, its path opens the message.
-    let said = if spec.root().get("delivery").is_some() { "" } else { "delivery: " };
-    let what = format!(
-        "{said}exactly_once needs snapshots and transactions, which this version does not have; \
-         state is rebuilt by replaying silently from origin; write delivery: at_least_once"
-    );
-    problems.push(Problem::new(spec.at(&["delivery"]), what));
 }

@@ -1,45 +1,32 @@
-//! Publish, then commit: the order that loses nothing.
+//! Publish, then commit: carrying out what the protocol asks for.
 
-use super::{Worker, WorkerError};
+use super::{FULL_PAUSE, Step, Worker, WorkerError};
 use crate::{
-    pipeline::clock,
+    kafka::{Membership, TopicPartition, TransactionError},
+    pipeline::{
+        clock,
+        failpoint::{self, Mutant, Place},
+        protocol::Move,
+        tasks,
+    },
     sink::{Remedy, SinkError},
-    source::{CommitError, Position},
-    telemetry::{CommitResult, Step},
+    source::{self, CommitError, Position},
+    telemetry::{CommitResult, TransactionResult},
 };
-use std::time::{Duration, Instant};
+use rdkafka::error::KafkaError;
+use std::{collections::BTreeMap, sync::mpsc, time::Duration};
 use tracing::{info, warn};
 
-/// Growing pauses between attempts.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
-    attempts: u32,
-    until: Option<Instant>,
-}
+/// Committed positions, none for a partition without one; or why they are not known.
+pub(super) type Answers = Result<BTreeMap<TopicPartition, Option<i64>>, KafkaError>;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
-
-impl Backoff {
-    fn failed(&mut self) {
-        let pause = (FIRST_PAUSE * 2_u32.saturating_pow(self.attempts.min(10))).min(PAUSE_MAX);
-        self.attempts += 1;
-        self.until = Some(clock::instant() + pause);
-    }
-
-    fn succeeded(&mut self) {
-        *self = Self::default();
-    }
-
-    fn waiting(&self) -> bool {
-        self.until.is_some_and(|until| clock::instant() < until)
-    }
-}
+/// Longest wait for the coordinator to take a new producer before the group is served again.
+const INITIALISE: Duration = Duration::from_secs(5);
 
 impl Worker {
     /// Hands what is new in the outbox on to the producer, as far as it has room.
     pub(super) fn send(&mut self) -> Result<(), WorkerError> {
-        if self.backoff.waiting() {
+        if self.backoff.waiting() || !self.protocol.may_send() || self.sent == self.outbox.len() {
             return Ok(());
         }
         let started = clock::instant();
@@ -47,132 +34,337 @@ impl Worker {
             self.sent = sent;
             self.sink.poll(Duration::ZERO)
         });
+        failpoint::passed(Place::MidProduce);
         if self.committing.is_none() {
             self.sending += started.elapsed();
         }
-        result
-            .map(|under_way| self.report.under_way(under_way))
-            .or_else(|error| self.recover(error))
-    }
-
-    /// Moves a due commit on: waits a moment for deliveries, and once all stand commits. Nothing is
-    /// folded meanwhile, so that what stands is what was folded.
-    pub(super) fn commit(&mut self) -> Result<(), WorkerError> {
-        self.begin_commit();
-        if self.backoff.waiting() {
-            self.source.wait(Duration::from_millis(10))?;
-            return Ok(());
+        match result {
+            Ok(under_way) => {
+                self.report.under_way(under_way);
+                Ok(())
+            }
+            Err(error) => self.broke(&error.into_remedied()?),
         }
-        self.send()?;
-        if self.sent < self.outbox.len() {
-            return self.poll_sink(Duration::from_millis(5)).map(drop);
-        }
-        if self.poll_sink(Duration::from_millis(1))? {
-            self.commit_offsets();
-        }
-        Ok(())
     }
 
     /// From now on nothing is folded until the commit is done, and what the encoders kept back is
     /// part of it: no position is committed whose vectors are not in the outbox.
     pub(super) fn begin_commit(&mut self) {
-        if self.committing.is_none() {
+        if self.protocol.step() == Step::Fold {
             self.committing = Some(clock::instant());
             for partition in self.partitions.values_mut() {
                 partition.cut(&mut self.outbox);
             }
+            self.protocol.begin_commit();
         }
+    }
+
+    /// Moves a commit on, as far as it goes without waiting for long.
+    pub(super) fn commit(&mut self) -> Result<(), WorkerError> {
+        loop {
+            self.pulse.beats(super::watch::Doing::Commit);
+            if self.backoff.waiting() {
+                self.source.wait(Duration::from_millis(10))?;
+                return Ok(());
+            }
+            let step = self.protocol.step();
+            match &step {
+                Step::Fold => return Ok(()),
+                Step::Drain => self.drain()?,
+                Step::SendOffsets(moves) => self.send_offsets(moves)?,
+                Step::End => self.end()?,
+                Step::Commit(moves) => self.commit_offsets(moves)?,
+                Step::Reopen => self.reopen()?,
+                Step::Ask(partitions) => self.ask(partitions)?,
+            }
+            if self.protocol.step() == step {
+                return Ok(());
+            }
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), WorkerError> {
+        self.send()?;
+        if self.sent < self.outbox.len() {
+            return self.poll_sink(FULL_PAUSE).map(drop);
+        }
+        if self.poll_sink(Duration::from_millis(1))? && self.protocol.step() == Step::Drain {
+            failpoint::passed(Place::BeforeSendOffsets);
+            self.protocol.drained();
+        }
+        Ok(())
     }
 
     /// True once everything sent stands.
     pub(super) fn poll_sink(&mut self, wait: Duration) -> Result<bool, WorkerError> {
+        let all_sent = self.sent == self.outbox.len();
         match self.sink.poll(Duration::ZERO) {
-            Ok(0) if self.sent == self.outbox.len() => return Ok(true),
+            Ok(0) if all_sent => return Ok(true),
             // Nothing is under way, yet messages wait: for the pause after a failure to be over.
             Ok(0) => {
                 self.source.wait(wait)?;
                 return Ok(false);
             }
             Ok(_) => {}
-            Err(error) => return self.recover(error).map(|()| false),
+            Err(error) => return self.broke(&error.into_remedied()?).map(|()| false),
         }
         match self.sink.poll(wait) {
             Ok(under_way) => {
                 self.report.under_way(under_way);
-                Ok(under_way == 0 && self.sent == self.outbox.len())
+                Ok(under_way == 0 && all_sent)
             }
-            Err(error) => self.recover(error).map(|()| false),
+            Err(error) => self.broke(&error.into_remedied()?).map(|()| false),
         }
     }
 
-    /// A new producer, and all open messages again; the fold is not repeated.
-    fn recover(&mut self, error: SinkError) -> Result<(), WorkerError> {
-        match error.remedy() {
-            Remedy::Stop => Err(error.into()),
-            Remedy::Resend => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                warn!(%error, source, messages = self.outbox.len(), "sending again");
-                self.sent = 0;
-                self.backoff.failed();
-                self.sink.reopen()?;
+    fn send_offsets(&mut self, moves: &[Move<TopicPartition>]) -> Result<(), WorkerError> {
+        self.fences.alive();
+        let membership = if failpoint::mutant() == Some(Mutant::UnfencedMetadata) {
+            Membership::outsider(&self.definition.spec().pipeline)
+        } else {
+            self.source.membership()
+        };
+        let is_member = membership.as_ref().is_some_and(Membership::is_member);
+        let Some(membership) = membership.filter(|_| self.protocol.may_send_offsets(is_member))
+        else {
+            // A broker would take it: the group knows nothing of us, so it checks nothing.
+            info!("not a member of the group any more, nothing is committed");
+            self.report.fenced();
+            self.report.transaction(TransactionResult::Aborted);
+            self.protocol.failed();
+            self.backoff.failed("not a member of the group");
+            return Ok(());
+        };
+        let positions = self.positions(moves);
+        let list = source::offsets(&positions).expect("positions are offsets");
+        match self.sink.send_offsets(&list, &membership) {
+            Ok(()) => {
+                failpoint::passed(Place::AfterSendOffsets);
+                self.protocol.offsets_sent();
                 Ok(())
             }
+            Err(error) => self.broke(&error.into_remedied()?),
         }
     }
 
-    fn commit_offsets(&mut self) {
-        let positions: Vec<Position> =
-            self.partitions.values().filter_map(super::partition::Partition::position).collect();
+    fn end(&mut self) -> Result<(), WorkerError> {
+        let started = clock::instant();
+        failpoint::passed(Place::DuringEndTransaction);
+        match self.sink.end() {
+            Ok(()) => {
+                failpoint::passed(Place::AfterCommit);
+                self.report.transaction(TransactionResult::Committed);
+                let moves = self.protocol.ended();
+                self.stand(&moves, started.elapsed());
+                Ok(())
+            }
+            Err(error) => self.broke(&error.into_remedied()?),
+        }
+    }
+
+    /// Commits positions by themselves.
+    fn commit_offsets(&mut self, moves: &[Move<TopicPartition>]) -> Result<(), WorkerError> {
+        let positions = self.positions(moves);
         let started = clock::instant();
         let result = if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) };
-        self.report.took(Step::Commit, started.elapsed());
         match result {
             Ok(()) => {
-                self.report.latencies(&self.outbox);
-                for position in &positions {
-                    if let Some(partition) = self.partitions.get_mut(&position.partition) {
-                        let totals = partition.committed(position.offset);
-                        self.report.committed(&totals);
-                    }
+                let moves = self.protocol.ended();
+                if self.protocol.step() == Step::Fold {
+                    self.stand(&moves, started.elapsed());
                 }
-                self.report.commit(CommitResult::Committed);
-                self.backoff.succeeded();
             }
             Err(error @ CommitError::Rebalanced(_)) => {
                 // Routine: the partitions are about to be revoked, or are lost already. The
                 // messages stand; whoever owns the partitions next repeats them.
                 info!(reason = %source_of(&error), "commit refused, the group rebalances");
                 self.report.commit(CommitResult::Failed);
+                self.protocol.refused();
+                self.clear_outbox();
             }
             Err(error @ CommitError::Retry(_)) => {
                 warn!(reason = %source_of(&error), "offsets not committed, trying again");
                 self.report.commit(CommitResult::Failed);
-                self.backoff.failed();
-                return;
+                self.backoff.failed("offsets are not committed");
             }
         }
-        let waited = self.committing.take().map_or(Duration::ZERO, |since| started - since);
-        self.report.took(Step::Send, self.sending + waited);
-        self.sending = Duration::ZERO;
+        Ok(())
+    }
+
+    fn positions(&self, moves: &[Move<TopicPartition>]) -> Vec<Position> {
+        let position = |m: &Move<TopicPartition>| {
+            Some(self.partitions.get(&m.id)?.position(m.to, &self.place))
+        };
+        moves.iter().filter_map(position).collect()
+    }
+
+    /// A commit stands, and with it these positions and everything in the outbox.
+    fn stand(&mut self, moves: &[Move<TopicPartition>], took: Duration) {
+        self.report.took(crate::telemetry::Step::Commit, took);
+        let waited = self.committing.take().map_or(Duration::ZERO, |since| since.elapsed());
+        let sending = self.sending + waited.saturating_sub(took);
+        self.report.took(crate::telemetry::Step::Send, sending);
+        self.report.latencies(&self.outbox);
+        self.count(moves);
+        self.clear_outbox();
+        self.fences.alive();
+        self.serve_snapshots();
+        self.refresh();
+    }
+
+    fn count(&mut self, moves: &[Move<TopicPartition>]) {
+        for moved in moves {
+            if let Some(partition) = self.partitions.get_mut(&moved.id) {
+                let totals = partition.committed();
+                self.report.committed(&totals);
+            }
+        }
+        self.report.commit(CommitResult::Committed);
+        self.backoff.succeeded();
+    }
+
+    fn clear_outbox(&mut self) {
         self.outbox.clear();
         self.sent = 0;
+        self.committing = None;
+        self.sending = Duration::ZERO;
         self.last_commit = clock::instant();
-        self.refresh();
+    }
+
+    /// A message was not delivered, or a step of the transaction failed: what stands is found out
+    /// with a new producer.
+    fn broke(&mut self, error: &SinkError) -> Result<(), WorkerError> {
+        let reason = std::error::Error::source(error).map(ToString::to_string);
+        let result = match error {
+            SinkError::Transaction(TransactionError::Fenced(_)) => {
+                self.report.fenced();
+                if let Some(times) = self.fences.fenced() {
+                    return Err(WorkerError::SlotUsedTwice(times));
+                }
+                TransactionResult::Fenced
+            }
+            SinkError::Transaction(TransactionError::Rebalanced(_)) => {
+                self.report.fenced();
+                TransactionResult::Aborted
+            }
+            _ => TransactionResult::Ambiguous,
+        };
+        if result == TransactionResult::Aborted {
+            info!(%error, reason, "transaction refused, the group rebalances");
+        } else {
+            warn!(%error, reason, messages = self.outbox.len(), "looking for what stands");
+        }
+        self.report.transaction(result);
+        self.protocol.failed();
+        self.broken = false;
+        self.backoff.failed(&reason.unwrap_or_else(|| error.to_string()));
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<(), WorkerError> {
+        self.resolving = None;
+        if !self.broken {
+            self.sink.reopen()?;
+            (self.broken, self.sent) = (true, 0);
+        }
+        match self.sink.initialise(INITIALISE) {
+            Ok(()) => {
+                self.broken = false;
+                self.protocol.reopened();
+                Ok(())
+            }
+            Err(error) => self.broke(&error.into_remedied()?),
+        }
+    }
+
+    /// Reads what is committed, off this thread, and acts on the answer when it is there.
+    fn ask(&mut self, partitions: &[TopicPartition]) -> Result<(), WorkerError> {
+        let Some(answer) = &self.resolving else {
+            let (sender, receiver) = mpsc::sync_channel(1);
+            let (asker, partitions) = (self.source.asker(), partitions.to_vec());
+            let work = move || {
+                let committed = asker.committed(&partitions);
+                drop(asker);
+                let answer = committed.map(|committed| {
+                    committed.into_iter().map(|(id, c)| (id, c.map(|c| c.offset))).collect()
+                });
+                drop(sender.send(answer));
+            };
+            tasks::thread("resolve".to_owned(), work).expect("a thread can be started");
+            self.resolving = Some(receiver);
+            return Ok(());
+        };
+        match answer.try_recv() {
+            Ok(Ok(committed)) => {
+                self.resolving = None;
+                self.resolve(&committed)
+            }
+            Err(mpsc::TryRecvError::Empty) => {
+                self.source.wait(Duration::from_millis(5))?;
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                self.resolving = None;
+                self.backoff.failed(&format!("committed offsets are not read: {error}"));
+                Ok(())
+            }
+            Err(mpsc::TryRecvError::Disconnected) => {
+                self.resolving = None;
+                Ok(())
+            }
+        }
+    }
+
+    fn resolve(
+        &mut self,
+        committed: &BTreeMap<TopicPartition, Option<i64>>,
+    ) -> Result<(), WorkerError> {
+        let resolution = self.protocol.resolved(committed);
+        let again: Vec<u64> = resolution.again.iter().map(|epoch| epoch.number()).collect();
+        info!(
+            stands = resolution.stands.len(),
+            again = again.len(),
+            restore = resolution.restore.len(),
+            "known what stands"
+        );
+        if !resolution.stands.is_empty() {
+            self.count(&resolution.stands);
+        }
+        self.outbox.retain_owners(0, |owner| again.contains(&owner));
+        self.sent = 0;
+        if again.is_empty() {
+            self.clear_outbox();
+        }
+        self.begin_anew(resolution.restore)
     }
 
     /// Finishes and commits everything open, within the budget. What does not stand by then stays
     /// open: it is not committed, so whoever owns its partition next repeats it.
     pub(super) fn settle(&mut self) -> Result<(), WorkerError> {
         let deadline = clock::instant() + self.options.settle;
-        self.commit()?;
-        while self.committing.is_some() {
+        loop {
+            if self.protocol.step() == Step::Fold {
+                if !self.protocol.has_moved() {
+                    return Ok(());
+                }
+                self.begin_commit();
+            }
             if clock::instant() >= deadline {
                 warn!(messages = self.outbox.len(), "not all messages stand, going on without");
-                break;
+                return Ok(());
             }
             self.commit()?;
         }
-        Ok(())
+    }
+}
+
+impl SinkError {
+    /// The error again if a new producer helps against it; what needs a person ends the worker.
+    fn into_remedied(self) -> Result<Self, WorkerError> {
+        match self.remedy() {
+            Remedy::Stop => Err(self.into()),
+            Remedy::Resend => Ok(self),
+        }
     }
 }
 

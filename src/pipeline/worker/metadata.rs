@@ -1,10 +1,13 @@
 //! What is committed beside each offset: enough to rebuild and to check a partition's state.
 //!
 //! ASCII, under 4096 bytes, one line of `name=value` pairs behind a version:
-//! `ms1 sh=<state hash> or=<origin> wm=<watermark us> dg=<digest> n=<consumed>,<published>,...`.
+//! `ms1 sh=<state hash> or=<origin> wm=<watermark us> dg=<digest> n=<consumed>,<published>,..`, and
+//! where they are known `pf` the platform, `cl` the cluster, `ti` the topic id, `np` the topic's
+//! partitions, `sn` the newest snapshot, `sk` skipped offsets. Two have their place for held
+//! records: `tk` lists logged ticks as `offset+tick`, `lh` is the lowest held offset.
 
-use crate::pipeline::Totals;
-use std::{fmt, ops::AddAssign};
+use crate::state::snapshot::{Ledger, LogPosition};
+use std::fmt;
 
 /// Everything committed with an offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,51 +22,84 @@ pub(super) struct Metadata {
     pub(super) digest: u64,
     /// Outcomes of all records before the offset.
     pub(super) ledger: Ledger,
-}
-
-/// Sums of outcomes: every record that was consumed is in exactly one of the other columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Ledger {
-    /// Records taken from the log.
-    pub(super) consumed: u64,
-    /// Vectors written.
-    pub(super) published: u64,
-    /// Records written to the dead-letter topic.
-    pub(super) rejected: u64,
-    /// Records counted and let go.
-    pub(super) dropped: u64,
-    /// Records waiting for the watermark.
-    pub(super) held: u64,
-}
-
-impl Ledger {
-    /// The law of the partition: `consumed = published + rejected + dropped + held`.
-    pub(super) fn balanced(&self) -> bool {
-        self.consumed == self.published + self.rejected + self.dropped + self.held
-    }
-}
-
-impl AddAssign<&Totals> for Ledger {
-    fn add_assign(&mut self, totals: &Totals) {
-        self.consumed += totals.consumed;
-        self.published += totals.published;
-        self.rejected += totals.rejected.sum();
-        self.dropped += totals.dropped.sum();
-        self.held += totals.held;
-    }
+    /// Hash of the platform the digest was made on.
+    pub(super) platform: Option<u32>,
+    /// Id of the cluster.
+    pub(super) cluster: Option<String>,
+    /// Id of the topic.
+    pub(super) topic_id: Option<String>,
+    /// Partitions the topic had.
+    pub(super) partitions: Option<i32>,
+    /// Position of the newest snapshot.
+    pub(super) snapshot: Option<i64>,
+    /// Offsets that an operator skipped.
+    pub(super) skipped: Vec<i64>,
+    /// Logged ticks since the older kept snapshot.
+    pub(super) ticks: Vec<LogPosition>,
+    /// Lowest offset of a held record.
+    pub(super) lowest_held: Option<i64>,
 }
 
 const VERSION: &str = "ms1";
 
+/// Most offsets that one commit can say were skipped.
+pub(super) const SKIPPED_MAX: usize = 64;
+
+impl Metadata {
+    /// Metadata without what is known of some partitions only.
+    pub(super) fn new(state_hash: u64, origin: i64, digest: u64, ledger: Ledger) -> Self {
+        Self {
+            state_hash,
+            origin,
+            watermark: None,
+            digest,
+            ledger,
+            platform: None,
+            cluster: None,
+            topic_id: None,
+            partitions: None,
+            snapshot: None,
+            skipped: Vec::new(),
+            ticks: Vec::new(),
+            lowest_held: None,
+        }
+    }
+}
+
 impl fmt::Display for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{VERSION} sh={:016x} or={}", self.state_hash, self.origin)?;
-        if let Some(watermark) = self.watermark {
-            write!(f, " wm={watermark}")?;
-        }
+        optional(f, "wm", self.watermark)?;
         let Ledger { consumed, published, rejected, dropped, held } = self.ledger;
-        write!(f, " dg={:016x} n={consumed},{published},{rejected},{dropped},{held}", self.digest)
+        write!(f, " dg={:016x} n={consumed},{published},{rejected},{dropped},{held}", self.digest)?;
+        optional(f, "pf", self.platform)?;
+        optional(f, "cl", self.cluster.as_ref())?;
+        optional(f, "ti", self.topic_id.as_ref())?;
+        optional(f, "np", self.partitions)?;
+        optional(f, "sn", self.snapshot)?;
+        optional(f, "lh", self.lowest_held)?;
+        list(f, "sk", &self.skipped)?;
+        list(f, "tk", &self.ticks)
     }
+}
+
+fn optional(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    value: Option<impl fmt::Display>,
+) -> fmt::Result {
+    value.map_or(Ok(()), |value| write!(f, " {name}={value}"))
+}
+
+fn list(f: &mut fmt::Formatter<'_>, name: &str, values: &[impl fmt::Display]) -> fmt::Result {
+    for (index, value) in values.iter().enumerate() {
+        if index == 0 {
+            write!(f, " {name}={value}")?;
+        } else {
+            write!(f, ",{value}")?;
+        }
+    }
+    Ok(())
 }
 
 impl Metadata {
@@ -74,40 +110,46 @@ impl Metadata {
         if words.next()? != VERSION {
             return None;
         }
-        let (mut state_hash, mut origin, mut watermark, mut digest, mut ledger) =
-            (None, None, None, None, None);
+        let (mut state_hash, mut origin, mut digest, mut ledger) = (None, None, None, None);
+        let mut rest = Self::new(0, 0, 0, Ledger::default());
         for word in words {
             let (name, value) = word.split_once('=')?;
             match name {
                 "sh" => state_hash = Some(u64::from_str_radix(value, 16).ok()?),
                 "or" => origin = Some(value.parse().ok()?),
-                "wm" => watermark = Some(value.parse().ok()?),
                 "dg" => digest = Some(u64::from_str_radix(value, 16).ok()?),
                 "n" => ledger = Some(parse_ledger(value)?),
+                "wm" => rest.watermark = Some(value.parse().ok()?),
+                "pf" => rest.platform = Some(value.parse().ok()?),
+                "cl" => rest.cluster = Some(value.to_owned()),
+                "ti" => rest.topic_id = Some(value.to_owned()),
+                "np" => rest.partitions = Some(value.parse().ok()?),
+                "sn" => rest.snapshot = Some(value.parse().ok()?),
+                "lh" => rest.lowest_held = Some(value.parse().ok()?),
+                "sk" => rest.skipped = each(value, |text| text.parse().ok())?,
+                "tk" => rest.ticks = each(value, parse_position)?,
                 // A later version of the same format may say more.
                 _ => {}
             }
         }
-        Some(Self {
-            state_hash: state_hash?,
-            origin: origin?,
-            watermark,
-            digest: digest?,
-            ledger: ledger?,
-        })
+        let (state_hash, origin) = (state_hash?, origin?);
+        Some(Self { state_hash, origin, digest: digest?, ledger: ledger?, ..rest })
     }
 }
 
+fn each<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    text.split(',').map(parse).collect()
+}
+
+fn parse_position(text: &str) -> Option<LogPosition> {
+    let (offset, tick) = text.split_once('+').unwrap_or((text, "0"));
+    Some(LogPosition { offset: offset.parse().ok()?, tick: tick.parse().ok()? })
+}
+
 fn parse_ledger(text: &str) -> Option<Ledger> {
-    let mut numbers = text.split(',').map(|n| n.parse::<u64>().ok());
-    let mut next = || numbers.next().flatten();
-    Some(Ledger {
-        consumed: next()?,
-        published: next()?,
-        rejected: next()?,
-        dropped: next()?,
-        held: next()?,
-    })
+    let numbers = each(text, |number| number.parse::<u64>().ok())?;
+    let [consumed, published, rejected, dropped, held, ..] = *numbers else { return None };
+    Some(Ledger { consumed, published, rejected, dropped, held })
 }
 
 #[cfg(test)]
@@ -115,15 +157,32 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    proptest! {
-        #[test]
-        fn survives_a_commit(
+    prop_compose! {
+        fn any_metadata()(
             state_hash: u64, origin in 0..i64::MAX, watermark: Option<i64>, digest: u64,
             n in proptest::array::uniform5(any::<u64>()),
-        ) {
+            (platform, partitions, snapshot, lowest_held)
+                in any::<(Option<u32>, Option<i32>, Option<i64>, Option<i64>)>(),
+            (cluster, topic_id) in (
+                proptest::option::of("[A-Za-z0-9_-]{22}"), proptest::option::of("[A-Za-z0-9_-]{22}"),
+            ),
+            skipped in proptest::collection::vec(0..i64::MAX, 0..SKIPPED_MAX),
+            ticks in proptest::collection::vec((0..i64::MAX, any::<u32>()), 0..64),
+        ) -> Metadata {
             let [consumed, published, rejected, dropped, held] = n;
             let ledger = Ledger { consumed, published, rejected, dropped, held };
-            let metadata = Metadata { state_hash, origin, watermark, digest, ledger };
+            let ticks =
+                ticks.into_iter().map(|(offset, tick)| LogPosition { offset, tick }).collect();
+            Metadata {
+                watermark, platform, cluster, topic_id, partitions, snapshot, skipped, ticks,
+                lowest_held, ..Metadata::new(state_hash, origin, digest, ledger)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn survives_a_commit(metadata in any_metadata()) {
             let text = metadata.to_string();
             prop_assert!(text.is_ascii() && text.len() < 4096);
             prop_assert_eq!(Metadata::parse(text.as_bytes()), Some(metadata));

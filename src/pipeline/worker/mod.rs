@@ -1,34 +1,49 @@
 //! A worker: one OS thread that alone polls, folds, produces and commits for its partitions.
 //!
-//! Every turn does the same things in the same order: rebalances, one slice of each partition,
-//! send, commit when due. Publish before commit: a crash in between repeats records, and never
-//! loses one. A partition whose state must be rebuilt replays in slices between live ones.
+//! Every turn does the same things in the same order: rebalances, one slice of each partition, and
+//! what the commit protocol asks for. A partition whose state must be rebuilt replays in slices
+//! between live ones. Where states come from ([`recovery`]) and go to ([`snapshots`]) is the work
+//! of other threads.
 
 mod delivery;
+mod fold;
 mod metadata;
 mod partition;
+mod place;
 mod rebalance;
+mod recovery;
 mod report;
+mod snapshots;
 mod start;
+mod trouble;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
+pub use place::Place;
 pub use report::{Progress, Report, WorkerSummary};
+pub use snapshots::{SnapshotOptions, Snapshots};
 pub use start::Stop;
+pub use watch::Pulse;
 
+use super::{
+    failpoint,
+    protocol::{Protocol, Step},
+};
 use crate::{
     batch::Outbox,
-    kafka::{Notice, TopicPartition},
-    pipeline::{Definition, clock},
+    kafka::TopicPartition,
+    pipeline::{Definition, clock, spec::Delivery},
     sink::{Sink, SinkError},
-    source::{Lookup, Source, SourceError},
+    source::{Source, SourceError},
+    store::SnapshotStore,
+    telemetry::Metrics,
 };
-use delivery::Backoff;
-use partition::{Partition, Phase, Replayed};
+use partition::Partition;
+use recovery::{Asked, Found, Recovery};
 use std::{
     collections::BTreeMap,
-    slice,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -36,7 +51,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tracing::{debug, warn};
+use trouble::{Backoff, Fences};
 
 /// Why a worker ends early.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +62,12 @@ pub enum WorkerError {
     /// The sink failed for good.
     #[error("sink: {0}")]
     Sink(#[from] SinkError),
+    /// Somebody else keeps taking this worker's transactional id.
+    #[error(
+        "fenced {0} times within a minute: another process uses the same `instance`; each process of \
+         a pipeline needs an `instance` of its own"
+    )]
+    SlotUsedTwice(usize),
 }
 
 /// Limits and intervals of a worker.
@@ -68,6 +89,26 @@ pub struct WorkerOptions {
     pub settle: Duration,
     /// Rebuild the state of a group that ran with another definition.
     pub migrate: bool,
+    /// Read the partitions that an input topic got later.
+    pub accept_growth: bool,
+}
+
+/// What a worker is made of beside its options.
+pub struct Parts {
+    /// Where records come from.
+    pub source: Source,
+    /// Where messages go.
+    pub sink: Sink,
+    /// Who stores states.
+    pub snapshots: Snapshots,
+    /// Where states are read from.
+    pub store: Option<SnapshotStore>,
+    /// Where all of it is.
+    pub place: Place,
+    /// For threads that work for the worker.
+    pub metrics: Arc<Metrics>,
+    /// Told whenever the worker goes on.
+    pub pulse: Arc<Pulse>,
 }
 
 /// Longest sleep when nothing happens; the wake-up ends it early.
@@ -76,15 +117,16 @@ const IDLE: Duration = Duration::from_millis(50);
 /// How long to wait for room in a full producer before serving the group again.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
-/// Records of one slice while a partition replays: about 20 ms of folding.
-const REPLAY_RECORDS: usize = 4_096;
-
 /// A worker, before and while it runs.
 pub struct Worker {
     definition: Arc<Definition>,
     options: WorkerOptions,
+    place: Place,
+    recovery: Recovery,
     source: Source,
     sink: Sink,
+    snapshots: Snapshots,
+    protocol: Protocol<TopicPartition>,
     outbox: Outbox,
     /// Messages of the outbox that the producer has taken.
     sent: usize,
@@ -92,7 +134,12 @@ pub struct Worker {
     /// Place among the partitions of the one that the next turn begins with.
     first: usize,
     stopped: BTreeMap<TopicPartition, Stop>,
-    lookups: Vec<(Vec<TopicPartition>, mpsc::Receiver<Vec<Lookup>>)>,
+    /// Questions under way about where partitions stand.
+    questions: Vec<(Asked, mpsc::Receiver<Vec<Found>>)>,
+    /// The question under way of what stands after a failure.
+    resolving: Option<mpsc::Receiver<delivery::Answers>>,
+    /// True while the producer that failed has not been replaced.
+    broken: bool,
     /// When the newest commit was done.
     last_commit: Instant,
     /// Since when a commit is under way.
@@ -100,6 +147,8 @@ pub struct Worker {
     /// Time spent on handing messages to the producer before the commit is due.
     sending: Duration,
     backoff: Backoff,
+    fences: Fences,
+    pulse: Arc<Pulse>,
     report: Report,
 }
 
@@ -108,24 +157,47 @@ impl Worker {
     pub fn new(
         definition: Arc<Definition>,
         options: WorkerOptions,
-        (source, sink): (Source, Sink),
+        parts: Parts,
         report: Report,
     ) -> Self {
+        let Parts { source, mut sink, snapshots, store, place, metrics, pulse } = parts;
+        let exactly_once =
+            definition.spec().delivery == Delivery::ExactlyOnce && sink.is_transactional();
+        if failpoint::mutant() == Some(failpoint::Mutant::DeadLetterOutside) {
+            sink.write_dead_letters_outside().expect("a second producer of the same properties");
+        }
+        let recovery = Recovery {
+            definition: Arc::clone(&definition),
+            rules: rebalance::rules(&definition, &options, &place),
+            place: place.clone(),
+            store,
+            metrics,
+            output_partitions: options.output_partitions,
+            inputs: options.inputs.clone(),
+        };
         Self {
             definition,
             options,
+            place,
+            recovery,
             source,
             sink,
+            snapshots,
+            protocol: Protocol::new(exactly_once, failpoint::mutant()),
             outbox: Outbox::default(),
             sent: 0,
             partitions: BTreeMap::new(),
             first: 0,
             stopped: BTreeMap::new(),
-            lookups: Vec::new(),
+            questions: Vec::new(),
+            resolving: None,
+            broken: false,
             last_commit: clock::instant(),
             committing: None,
             sending: Duration::ZERO,
             backoff: Backoff::default(),
+            fences: Fences::default(),
+            pulse,
             report,
         }
     }
@@ -133,120 +205,56 @@ impl Worker {
     /// Runs until `stop` is set; then finishes what was begun, commits and leaves the group.
     pub fn run(mut self, stop: &AtomicBool) -> Result<WorkerSummary, WorkerError> {
         while !stop.load(Ordering::Relaxed) {
-            self.serve_group()?;
-            let folded = self.fold_slices()?;
-            self.send()?;
-            if self.commit_due() {
-                self.commit()?;
-            } else if self.sent < self.outbox.len() {
-                // Back-pressure: the producer is full, nothing is folded until it has room.
-                self.poll_sink(FULL_PAUSE)?;
-            } else if folded == 0 {
-                self.refresh();
-                self.source.wait(self.idle_time())?;
-            }
+            self.turn()?;
         }
         self.finish()?;
         self.report.left();
+        self.pulse.ended();
         Ok(self.report.summary())
+    }
+
+    fn turn(&mut self) -> Result<(), WorkerError> {
+        self.pulse.beats(watch::Doing::Group);
+        self.serve_group()?;
+        self.pulse.beats(watch::Doing::Fold);
+        let folded = self.fold_slices()?;
+        if self.protocol.step() != Step::Fold {
+            return self.commit();
+        }
+        self.pulse.beats(watch::Doing::Send);
+        self.send()?;
+        if self.commit_due() {
+            self.begin_commit();
+            self.commit()?;
+        } else if self.sent < self.outbox.len() {
+            // Back-pressure: the producer is full, nothing is folded until it has room.
+            self.poll_sink(FULL_PAUSE)?;
+        } else if folded == 0 {
+            self.serve_snapshots();
+            self.refresh();
+            self.pulse.beats(watch::Doing::Wait);
+            self.source.wait(self.idle_time())?;
+        }
+        Ok(())
     }
 
     /// The last commit. A group that rebalances just then refuses it, often because a worker of
     /// the same process has left before: the group is served until the commit stands, so that
-    /// nobody repeats what is published.
+    /// nobody repeats what is published. Then the states are stored, so that who comes next begins
+    /// where this one ended.
     fn finish(&mut self) -> Result<(), WorkerError> {
+        failpoint::passed(failpoint::Place::DuringShutdown);
         let deadline = clock::instant() + self.options.settle;
         self.settle()?;
-        while self.partitions.values().any(|p| p.position().is_some())
+        while (self.protocol.has_moved() || self.protocol.step() != Step::Fold)
             && clock::instant() < deadline
         {
             self.serve_group()?;
             self.source.wait(FULL_PAUSE)?;
             self.settle()?;
         }
-        Ok(())
-    }
-
-    /// Folds one slice of every partition, or of as many as a commit has room for; none while
-    /// messages wait for room in the producer.
-    fn fold_slices(&mut self) -> Result<usize, WorkerError> {
-        if self.sent < self.outbox.len() || self.committing.is_some() {
-            return Ok(0);
-        }
-        let (mut folded, mut notices) = (0, Vec::new());
-        let count = self.partitions.len();
-        for turn in 0..count {
-            let place = (self.first + turn) % count;
-            if self.commit_is_full() {
-                self.first = place;
-                break;
-            }
-            folded += self.fold_slice(place, &mut notices);
-        }
-        for (id, notice) in notices {
-            self.heed(&id, notice)?;
-        }
-        Ok(folded)
-    }
-
-    /// Folds one slice of the partition at `place` and returns how many messages it had.
-    fn fold_slice(&mut self, place: usize, notices: &mut Vec<(TopicPartition, Notice)>) -> usize {
-        let Some((id, partition)) = self.partitions.iter_mut().nth(place) else { return 0 };
-        if partition.astray && !return_to(&self.source, partition) {
-            return 0;
-        }
-        let replaying = partition.phase != Phase::Live;
-        let slice = if replaying { REPLAY_RECORDS } else { self.options.batch_records };
-        partition.batch.clear();
-        let window = (slice, partition.next - 1);
-        let note = |notice| notices.push((id.clone(), notice));
-        let count = self.source.consume(id, window, &mut partition.batch, note);
-        let replayed = if count == 0 {
-            let standing = self.source.standing(id, partition.next);
-            standing.and_then(|standing| partition.idle(standing))
-        } else {
-            partition.advance(&mut self.outbox, &self.report)
-        };
-        if replaying {
-            self.report.replayed_records(count);
-        }
-        if let Some(replayed) = replayed {
-            self.report.replay_ended(partition, replayed);
-        }
-        count
-    }
-
-    /// Acts on what a queue told beside records.
-    fn heed(&mut self, id: &TopicPartition, notice: Notice) -> Result<(), WorkerError> {
-        match notice {
-            Notice::OutOfRange => self.begin_again(id),
-            Notice::Error(code, reason) => {
-                warn!(topic = id.topic, id.partition, ?code, reason, "partition not read");
-                if let Some(partition) = self.partitions.get_mut(id) {
-                    partition.astray = true;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// The log lost the records that a running partition was about to read: where it goes on, if
-    /// it does, is decided as at its assignment.
-    fn begin_again(&mut self, id: &TopicPartition) -> Result<(), WorkerError> {
-        // What was folded and published still counts.
-        self.settle()?;
-        let Some(partition) = self.partitions.remove(id) else { return Ok(()) };
-        warn!(topic = id.topic, id.partition, offset = partition.next, "offset not in the log");
-        if !self.source.incremental() {
-            let stop = Stop::OutOfRange { committed: partition.next, low: -1, high: -1 };
-            self.source.stop_fetching(id)?;
-            self.stop_partition(id.clone(), stop);
-            return Ok(());
-        }
-        self.source.unassign(slice::from_ref(id))?;
-        let answer = self.source.lookup(vec![id.clone()]);
-        self.lookups.push((vec![id.clone()], answer));
-        Ok(())
+        let all: Vec<TopicPartition> = self.partitions.keys().cloned().collect();
+        self.last_snapshots(&all, deadline)
     }
 
     fn stop_partition(&mut self, id: TopicPartition, stop: Stop) {
@@ -256,15 +264,21 @@ impl Worker {
 
     fn refresh(&mut self) {
         let errors = self.source.errors() + self.sink.errors();
-        let stopped = self.stopped.len();
-        self.report.refresh(&self.partitions, (&self.outbox, stopped), errors);
+        self.report.snapshots(self.snapshots.figures());
+        self.report.trouble(self.backoff.reason());
+        let view = report::View {
+            protocol: &self.protocol,
+            outbox: &self.outbox,
+            stopped: self.stopped.len(),
+            client_errors: errors,
+        };
+        self.report.refresh(&mut self.partitions, &view);
     }
 
     fn commit_due(&self) -> bool {
-        self.committing.is_some()
-            || self.commit_is_full()
+        self.commit_is_full()
             || (self.last_commit.elapsed() >= self.options.commit_interval
-                && self.partitions.values().any(|p| p.position().is_some()))
+                && self.protocol.has_moved())
     }
 
     /// True once an open commit holds as much as it may.
@@ -275,23 +289,10 @@ impl Worker {
     }
 
     fn idle_time(&self) -> Duration {
-        let busy = self.partitions.values().any(|p| p.position().is_some());
-        if busy {
+        if self.protocol.has_moved() {
             self.options.commit_interval.saturating_sub(self.last_commit.elapsed()).min(IDLE)
         } else {
             IDLE
         }
     }
-}
-
-/// Goes back to the next record after an error may have moved the position; not reading on before
-/// that is what keeps the record. False if the client cannot yet.
-fn return_to(source: &Source, partition: &mut Partition) -> bool {
-    let result = source.seek(&partition.id, partition.next);
-    partition.astray = result.is_err();
-    if let Err(error) = &result {
-        let TopicPartition { topic, partition: number } = &partition.id;
-        debug!(topic, partition = number, %error, "not yet back at the next record");
-    }
-    result.is_ok()
 }

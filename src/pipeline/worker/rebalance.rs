@@ -1,16 +1,20 @@
 //! Taking partitions and giving them back, between two turns.
 //!
-//! Revoked: finish, commit, drop the state, unassign. Lost: drop everything, commit nothing.
-//! Assigned: ask off this thread where the partition stands, then replay from its origin.
+//! Revoked: finish, commit, store the state, drop it, unassign. Lost: drop everything, commit
+//! nothing. Assigned: ask off this thread where the partition stands and bring its state back.
 
 use super::{
-    Worker, WorkerError,
-    partition::{Partition, state_hash},
-    start::{self, Rules},
+    Asked, Found, Worker, WorkerError, WorkerOptions, partition::Partition, place::Place,
+    start::Rules,
 };
 use crate::{
     kafka::TopicPartition,
-    source::{Lookup, SourceEvent},
+    pipeline::{
+        Definition, clock,
+        failpoint::{self, Place as FailPlace},
+        protocol::{Epoch, Phase},
+    },
+    source::SourceEvent,
 };
 use std::sync::mpsc::TryRecvError;
 use tracing::info;
@@ -20,22 +24,44 @@ impl Worker {
     pub(super) fn serve_group(&mut self) -> Result<(), WorkerError> {
         while let Some(event) = self.source.serve()? {
             match event {
-                // The group only waits for our answer.
-                SourceEvent::Assigned(partitions) if partitions.is_empty() => {
-                    self.source.assign(&[])?;
-                    self.report.assigned(&partitions);
-                }
-                SourceEvent::Assigned(partitions) => {
-                    let worker = self.report.worker();
-                    info!(worker, count = partitions.len(), "partitions assigned");
-                    self.report.assigned(&partitions);
-                    let answer = self.source.lookup(partitions.clone());
-                    self.lookups.push((partitions, answer));
-                }
+                SourceEvent::Assigned(partitions) => self.assigned(partitions)?,
                 SourceEvent::Revoked { partitions, lost } => self.give_back(&partitions, lost)?,
             }
         }
-        self.finish_lookups()
+        self.hear_answers()
+    }
+
+    fn assigned(&mut self, partitions: Vec<TopicPartition>) -> Result<(), WorkerError> {
+        if !partitions.is_empty() {
+            let worker = self.report.worker();
+            info!(worker, count = partitions.len(), "partitions assigned");
+        }
+        self.report.assigned(&partitions);
+        // The group goes on at once; each partition is read from where it stands once that is known.
+        if self.source.incremental() || partitions.is_empty() {
+            self.source.assign(&[])?;
+        }
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let mut asked: Asked = Vec::with_capacity(partitions.len());
+        for id in partitions {
+            let epoch = self.protocol.assigned(id.clone());
+            match self.protocol.next(&id).filter(|_| self.partitions.contains_key(&id)) {
+                Some(next) => self.source.assign(&[(id, next)])?,
+                None => asked.push((id, epoch)),
+            }
+        }
+        self.question(asked);
+        failpoint::passed(FailPlace::AfterAssign);
+        Ok(())
+    }
+
+    pub(super) fn question(&mut self, asked: Asked) {
+        if !asked.is_empty() {
+            let answer = self.recovery.clone().spawn(self.source.asker(), asked.clone());
+            self.questions.push((asked, answer));
+        }
     }
 
     pub(super) fn give_back(
@@ -45,20 +71,17 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         let worker = self.report.worker();
         info!(worker, count = partitions.len(), lost, "partitions revoked");
-        // Lost partitions may be folded by somebody else already: nothing of them is committed, and
-        // their messages under way are repeats at worst.
+        // Lost partitions may be folded by somebody else already: nothing of them is committed.
         if !lost {
+            failpoint::passed(FailPlace::InRevoke);
+            let deadline = clock::instant() + self.options.settle;
             self.settle()?;
+            self.last_snapshots(partitions, deadline)?;
         }
         for id in partitions {
-            self.partitions.remove(id);
+            self.drop_partition(id);
             self.stopped.remove(id);
         }
-        // A lookup under way answers into the void for the partitions that go.
-        for (ids, _) in &mut self.lookups {
-            ids.retain(|id| !partitions.contains(id));
-        }
-        self.lookups.retain(|(ids, _)| !ids.is_empty());
         self.report.revoked(partitions, lost);
         // Told before they go: another worker may count them right after.
         self.refresh();
@@ -66,21 +89,64 @@ impl Worker {
         Ok(())
     }
 
-    pub(super) fn finish_lookups(&mut self) -> Result<(), WorkerError> {
+    /// A partition is not ours any more: its messages leave the outbox with it.
+    pub(super) fn drop_partition(&mut self, id: &TopicPartition) {
+        self.protocol.revoked(id);
+        if self.protocol.epoch(id).is_none() {
+            self.partitions.remove(id);
+            self.snapshots.forget(id);
+        }
+        let protocol = &self.protocol;
+        self.sent = self.outbox.retain_owners(self.sent, |owner| protocol.is_current(owner));
+    }
+
+    /// Partitions that stay ours and whose states are no longer to be trusted.
+    pub(super) fn restore(&mut self, ids: Vec<TopicPartition>) {
+        let asked: Asked = ids
+            .into_iter()
+            .map(|id| {
+                let epoch = self.protocol.restore(&id);
+                self.partitions.remove(&id);
+                (id, epoch)
+            })
+            .collect();
+        self.question(asked);
+    }
+
+    /// The same for partitions whose new epochs are known.
+    pub(super) fn begin_anew(
+        &mut self,
+        restore: Vec<(TopicPartition, Epoch)>,
+    ) -> Result<(), WorkerError> {
+        if restore.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<TopicPartition> = restore.iter().map(|(id, _)| id.clone()).collect();
+        info!(count = ids.len(), "partitions restored: somebody else moved their positions");
+        for id in &ids {
+            self.partitions.remove(id);
+        }
+        if self.source.incremental() {
+            self.source.unassign(&ids)?;
+        }
+        self.question(restore);
+        Ok(())
+    }
+
+    pub(super) fn hear_answers(&mut self) -> Result<(), WorkerError> {
         let mut index = 0;
-        while index < self.lookups.len() {
-            match self.lookups[index].1.try_recv() {
+        while index < self.questions.len() {
+            match self.questions[index].1.try_recv() {
                 // An empty answer only tells that the question is still being asked.
-                Ok(answer) if answer.is_empty() => {}
-                Ok(answer) => {
-                    let (awaited, _) = self.lookups.swap_remove(index);
-                    self.take(answer.iter().filter(|l| awaited.contains(&l.partition)))?;
+                Ok(found) if found.is_empty() => {}
+                Ok(found) => {
+                    self.questions.swap_remove(index);
+                    self.take(found)?;
                 }
                 Err(TryRecvError::Empty) => index += 1,
                 Err(TryRecvError::Disconnected) => {
-                    let (partitions, _) = self.lookups.swap_remove(index);
-                    let answer = self.source.lookup(partitions.clone());
-                    self.lookups.push((partitions, answer));
+                    let (asked, _) = self.questions.swap_remove(index);
+                    self.question(asked);
                     return Ok(());
                 }
             }
@@ -88,34 +154,40 @@ impl Worker {
         Ok(())
     }
 
-    pub(super) fn take<'a>(
-        &mut self,
-        answer: impl Iterator<Item = &'a Lookup>,
-    ) -> Result<(), WorkerError> {
-        let source = &self.definition.spec().source;
-        let rules = Rules {
-            start: source.start,
-            out_of_range: source.out_of_range,
-            state_hash: state_hash(&self.definition),
-            migrate: self.options.migrate,
-        };
-        let (mut starts, mut stopped) = (Vec::new(), Vec::new());
-        for lookup in answer {
-            match start::decide(lookup, rules) {
-                Ok(start) => {
-                    starts.push((start.partition.clone(), start.from));
-                    let topic = &start.partition.topic;
-                    let counts = (self.options.inputs[topic], self.options.output_partitions);
-                    let partition = Partition::new(&self.definition, &start, counts);
-                    self.report.begins(&partition);
-                    self.partitions.insert(start.partition, partition);
+    /// Takes partitions from where they stand. What belongs to an assignment that is over is
+    /// dropped.
+    pub(super) fn take(&mut self, found: Vec<Found>) -> Result<(), WorkerError> {
+        let (mut starts, mut stopped, mut fresh) = (Vec::new(), Vec::new(), false);
+        for Found { id, epoch, high, result } in found {
+            if self.protocol.epoch(&id) != Some(epoch) {
+                continue;
+            }
+            match result {
+                Ok((start, beginning)) => {
+                    if !self.protocol.begin(&id, epoch, start) {
+                        continue;
+                    }
+                    fresh |= start.fresh;
+                    let mut partition = Partition::new(*beginning, epoch);
+                    let next = self.protocol.next(&id).expect("it has just begun");
+                    if let Some(Phase::Replaying { until }) = self.protocol.phase(&id) {
+                        partition.replaying = Some((clock::instant(), next));
+                        self.report.rebuilds(&id, next, until);
+                    } else {
+                        self.report.replay_ended_at_once(&partition, next);
+                    }
+                    starts.push((id.clone(), next));
+                    self.partitions.insert(id, partition);
                 }
                 Err(stop) => {
                     // Assigned all the same: the group must see an owner, or it hands it on.
-                    starts.push((lookup.partition.clone(), lookup.high));
-                    stopped.push((lookup.partition.clone(), stop));
+                    starts.push((id.clone(), high));
+                    stopped.push((id, stop));
                 }
             }
+        }
+        if starts.is_empty() {
+            return Ok(());
         }
         self.source.assign(&starts)?;
         for (id, stop) in stopped {
@@ -123,9 +195,23 @@ impl Worker {
             self.stop_partition(id, stop);
         }
         // A fresh origin is committed before the first record is folded.
-        if self.partitions.values().any(Partition::unrecorded) {
+        if fresh {
             self.begin_commit();
         }
         Ok(())
+    }
+}
+
+/// What the pipeline file, the command line and the place say about where partitions begin.
+pub(super) fn rules(definition: &Definition, options: &WorkerOptions, place: &Place) -> Rules {
+    let source = &definition.spec().source;
+    Rules {
+        start: source.start,
+        out_of_range: source.out_of_range,
+        state_hash: place.state_hash,
+        migrate: options.migrate,
+        accept_growth: options.accept_growth,
+        cluster: place.cluster.clone(),
+        platform: place.platform_hash(),
     }
 }

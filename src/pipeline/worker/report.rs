@@ -1,12 +1,21 @@
 //! What a worker tells the world: metrics, health, and its own sums. Per batch and per commit,
 //! never per record.
 
-use super::{Partition, Phase, Replayed, Stop};
+use super::{
+    Stop,
+    partition::{Partition, Replayed},
+};
 use crate::{
     batch::{Outbox, Reason, Target},
     kafka::TopicPartition,
-    pipeline::{Part, Totals, clock},
-    telemetry::{CommitResult, Health, Metrics, PartitionMetrics, PartitionState, Rebalance, Step},
+    pipeline::{
+        Part, Totals, clock,
+        protocol::{Phase, Protocol},
+    },
+    telemetry::{
+        CommitResult, Health, Metrics, PartitionMetrics, PartitionState, Rebalance, Step,
+        TransactionResult,
+    },
 };
 use std::{
     collections::BTreeMap,
@@ -16,7 +25,7 @@ use std::{
     },
     time::Duration,
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// What a worker did, once it has ended.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +61,22 @@ pub struct Report {
     summary: WorkerSummary,
     gauges: Gauges,
     under_way: i64,
+    degraded: bool,
+    snapshots: (Option<Duration>, u64),
 }
+
+/// What a worker shows of itself.
+pub(super) struct View<'w> {
+    pub(super) protocol: &'w Protocol<TopicPartition>,
+    pub(super) outbox: &'w Outbox,
+    /// Partitions that stopped.
+    pub(super) stopped: usize,
+    /// Errors that the clients reported.
+    pub(super) client_errors: u64,
+}
+
+/// Records that wait for so long while nothing moves: something is wrong.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
 
 /// This worker's share of gauges that all workers add up in.
 #[derive(Debug, Default)]
@@ -63,6 +87,9 @@ struct Gauges {
     state_keys: i64,
     outbox_bytes: i64,
     replay_remaining: i64,
+    replay_seconds: i64,
+    stalled: i64,
+    snapshot_bytes: i64,
     slow_path: u64,
     client_errors: u64,
 }
@@ -84,6 +111,8 @@ impl Report {
             summary: WorkerSummary::default(),
             gauges: Gauges::default(),
             under_way: 0,
+            degraded: false,
+            snapshots: (None, 0),
         }
     }
 
@@ -138,45 +167,67 @@ impl Report {
         self.health.set_partition(topic, *partition, PartitionState::Failed(reason));
     }
 
-    /// A partition begins, either at once or with a replay.
-    pub(super) fn begins(&self, partition: &Partition) {
+    /// A partition is being rebuilt.
+    pub(super) fn rebuilds(&self, id: &TopicPartition, from: i64, until: i64) {
+        let TopicPartition { topic, partition } = id;
+        let records = until - from;
+        info!(topic, partition, from, until, records, "rebuilding");
+        let left = u64::try_from(records).ok();
+        self.health.set_partition(topic, *partition, PartitionState::Replaying(left));
+    }
+
+    /// A partition begins with the state that was committed.
+    pub(super) fn replay_ended_at_once(&self, partition: &Partition, offset: i64) {
         let TopicPartition { topic, partition: number } = &partition.id;
-        if let Phase::Replaying { until, .. } = partition.phase {
-            let records = until - partition.next;
-            info!(topic, partition = number, from = partition.next, until, records, "rebuilding");
-            let left = u64::try_from(records).ok();
-            self.health.set_partition(topic, *number, PartitionState::Replaying(left));
-        } else {
-            info!(topic, partition = number, offset = partition.next, "live");
-            self.health.set_partition(topic, *number, PartitionState::Live);
+        let snapshot = partition.snapshot.is_some();
+        info!(topic, partition = number, offset, snapshot, "live");
+        self.health.set_partition(topic, *number, PartitionState::Live);
+    }
+
+    pub(super) fn replayed_records(&mut self, records: i64) {
+        let records = u64::try_from(records).unwrap_or_default();
+        self.metrics.replay_records_total.inc_by(records);
+        self.summary.replayed += records;
+    }
+
+    /// The newest snapshots: the greatest age, and all their bytes.
+    pub(super) fn snapshots(&mut self, figures: (Option<Duration>, u64)) {
+        self.snapshots = figures;
+    }
+
+    /// Why nothing goes on for the moment, if so.
+    pub(super) fn trouble(&mut self, reason: Option<&str>) {
+        if self.degraded != reason.is_some() {
+            self.degraded = reason.is_some();
+            self.metrics.degraded.add(if self.degraded { 1 } else { -1 });
         }
+        self.health.set_degraded(self.worker, reason);
     }
 
-    pub(super) fn replayed_records(&mut self, records: usize) {
-        self.metrics.replay_records_total.inc_by(records as u64);
-        self.summary.replayed += records as u64;
+    /// This worker was kept from committing what is not its own any more.
+    pub(super) fn fenced(&self) {
+        self.metrics.zombie_fenced_total.inc();
     }
 
-    pub(super) fn replay_ended(&self, partition: &Partition, result: Replayed) {
+    /// How a transaction ended.
+    pub(super) fn transaction(&self, result: TransactionResult) {
+        self.metrics.transactions_total(result).inc();
+    }
+
+    pub(super) fn replay_ended(&self, partition: &mut Partition, offset: i64) {
+        partition.replaying = None;
         let TopicPartition { topic, partition: number } = &partition.id;
-        match result {
+        match partition.verify() {
             Replayed::Equal => {
-                info!(
-                    topic,
-                    partition = number,
-                    offset = partition.next,
-                    "rebuilt, state verified"
-                );
+                info!(topic, partition = number, offset, "rebuilt, state verified");
             }
-            Replayed::Unverifiable => {
-                info!(topic, partition = number, offset = partition.next, "rebuilt");
-            }
+            Replayed::Unverifiable => info!(topic, partition = number, offset, "rebuilt"),
             Replayed::Diverged => {
                 self.metrics.fold_divergence_total.inc();
                 error!(
                     topic,
                     partition = number,
-                    offset = partition.next,
+                    offset,
                     "the rebuilt state differs from the committed one: the program, its platform or \
                      the log has changed; values may differ from those published before"
                 );
@@ -246,33 +297,54 @@ impl Report {
     /// Brings the gauges up to date: once per commit, and while idle.
     pub(super) fn refresh(
         &mut self,
-        partitions: &BTreeMap<TopicPartition, Partition>,
-        (outbox, stopped): (&Outbox, usize),
-        client_errors: u64,
+        partitions: &mut BTreeMap<TopicPartition, Partition>,
+        view: &View<'_>,
     ) {
         let mut next = Gauges {
-            outbox_bytes: i64::try_from(outbox.bytes_len()).unwrap_or(i64::MAX),
-            client_errors,
-            stopped: stopped as u64,
+            outbox_bytes: i64::try_from(view.outbox.bytes_len()).unwrap_or(i64::MAX),
+            client_errors: view.client_errors,
+            stopped: view.stopped as u64,
+            snapshot_bytes: i64::try_from(self.snapshots.1).unwrap_or(i64::MAX),
             ..Gauges::default()
         };
-        for partition in partitions.values() {
-            let fold = partition.fold();
-            next.at_end += u64::from(partition.at_end());
-            next.state_bytes += i64::try_from(fold.state_bytes()).unwrap_or(i64::MAX);
-            next.state_keys += i64::try_from(fold.state_keys()).unwrap_or(i64::MAX);
-            next.replay_remaining += partition.replay_remaining();
-            next.slow_path += fold.slow_path_records();
-            self.partition_gauges(partition);
+        for partition in partitions.values_mut() {
+            self.gauges_of(partition, view.protocol, &mut next);
         }
         self.publish(next);
     }
 
-    fn partition_gauges(&self, partition: &Partition) {
+    fn gauges_of(
+        &self,
+        partition: &mut Partition,
+        protocol: &Protocol<TopicPartition>,
+        next: &mut Gauges,
+    ) {
+        let id = &partition.id;
+        let at = protocol.next(id).unwrap_or_default();
+        let committed = protocol.committed(id).unwrap_or_default();
+        let lag = (partition.end - committed).max(0);
+        match protocol.phase(id) {
+            Some(Phase::Live) => {
+                next.at_end += u64::from(at >= partition.end && at == committed);
+            }
+            Some(Phase::Replaying { until }) => {
+                next.replay_remaining += (until - at).max(0);
+                next.replay_seconds = next.replay_seconds.max(seconds_left(partition, at, until));
+                let left = u64::try_from(until - at).ok();
+                let state = PartitionState::Replaying(left);
+                self.health.set_partition(&id.topic, id.partition, state);
+            }
+            Some(Phase::Asked) | None => {}
+        }
+        next.stalled += i64::from(is_stalled(partition, at, lag));
+        let fold = partition.fold();
+        next.state_bytes += i64::try_from(fold.state_bytes()).unwrap_or(i64::MAX);
+        next.state_keys += i64::try_from(fold.state_keys()).unwrap_or(i64::MAX);
+        next.slow_path += fold.slow_path_records();
         let Some(series) = self.partitions.get(&partition.id) else { return };
-        series.consumer_lag_records.set(partition.lag());
+        series.consumer_lag_records.set(lag);
         if let (Some(watermark), Some(newest_ms)) =
-            (partition.fold().watermark(), partition.newest_timestamp_ms)
+            (fold.watermark(), partition.newest_timestamp_ms)
         {
             series.watermark_lag_seconds.set((newest_ms - watermark / 1_000).max(0) / 1_000);
         }
@@ -286,6 +358,12 @@ impl Report {
         metrics.state_keys.add(now.state_keys - before.state_keys);
         metrics.outbox_bytes.add(now.outbox_bytes - before.outbox_bytes);
         metrics.replay_remaining_records.add(now.replay_remaining - before.replay_remaining);
+        metrics.replay_remaining_seconds.add(now.replay_seconds - before.replay_seconds);
+        metrics.partitions_stalled.add(now.stalled - before.stalled);
+        metrics.snapshot_bytes.add(now.snapshot_bytes - before.snapshot_bytes);
+        if let Some(age) = self.snapshots.0 {
+            metrics.snapshot_age_seconds.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        }
         // A fold that goes takes its count with it; the metric keeps it.
         let slow = now.slow_path.saturating_sub(before.slow_path);
         metrics.slow_path_records_total.inc_by(slow);
@@ -294,8 +372,40 @@ impl Report {
         let at_end = &self.progress.at_end;
         at_end.fetch_add(now.at_end, Ordering::Relaxed);
         at_end.fetch_sub(before.at_end, Ordering::Relaxed);
+        let more = now.stopped.cast_signed() - before.stopped.cast_signed();
+        metrics.partitions_stopped.add(more);
         let stopped = &self.progress.stopped;
         stopped.fetch_add(now.stopped, Ordering::Relaxed);
         stopped.fetch_sub(before.stopped, Ordering::Relaxed);
+    }
+}
+
+/// Seconds until a replay is done, at the pace so far.
+fn seconds_left(partition: &Partition, at: i64, until: i64) -> i64 {
+    let Some((since, from)) = partition.replaying else { return 0 };
+    let pace = (at - from).max(1) as f64 / since.elapsed().as_secs_f64().max(0.001);
+    #[expect(clippy::cast_possible_truncation, reason = "an estimate, saturating")]
+    let seconds = ((until - at).max(0) as f64 / pace).ceil() as i64;
+    seconds
+}
+
+/// True if records wait and nothing has moved for long.
+fn is_stalled(partition: &mut Partition, at: i64, lag: i64) -> bool {
+    match partition.waiting_since {
+        Some((since, before)) if lag > 0 && before == at => {
+            let stalled = since.elapsed() >= STALLED_AFTER;
+            if stalled && !partition.stalled {
+                let TopicPartition { topic, partition: number } = &partition.id;
+                let replaying = partition.replaying.is_some();
+                warn!(topic, partition = number, offset = at, lag, replaying, "no progress");
+            }
+            partition.stalled = stalled;
+            stalled
+        }
+        _ => {
+            partition.waiting_since = (lag > 0).then(|| (clock::instant(), at));
+            partition.stalled = false;
+            false
+        }
     }
 }

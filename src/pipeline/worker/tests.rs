@@ -1,14 +1,15 @@
 //! The worker's decisions, taken turn by turn over an embedded broker.
 
 use super::{
-    Partition, Phase, Report, Worker, WorkerOptions, metadata::Ledger, partition::Replayed,
-    report::Progress, start::Start,
+    Found, Parts, Place, Pulse, Report, SnapshotOptions, Snapshots, Step, Worker, WorkerOptions,
+    partition::Beginning, report::Progress,
 };
 use crate::{
     kafka::{self, ClientProperties, ConsumerGroup, TopicPartition},
-    pipeline::{Definition, Overrides, clock},
+    pipeline::{Definition, Overrides, clock, protocol, protocol::Phase},
     sink::{Sink, Topics},
-    source::{Generator as _, Lookup, Record, Source, cards::Cards, embedded::Embedded},
+    source::{Generator as _, Record, Source, cards::Cards, embedded::Embedded},
+    state::snapshot::Ledger,
     telemetry::{BuildInfo, Health, Metrics},
 };
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -33,9 +34,27 @@ fn id(partition: i32) -> TopicPartition {
     TopicPartition { topic: INPUT.to_owned(), partition }
 }
 
-fn empty(partition: i32) -> Lookup {
-    Lookup { partition: id(partition), committed: None, low: 0, high: 0 }
+/// Assigns the partition and answers where it stands.
+fn take(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) {
+    let id = id(partition);
+    let epoch = worker.protocol.assigned(id.clone());
+    let beginning = Beginning {
+        id: id.clone(),
+        fold: worker.definition.fold(Some(2)),
+        emitter: worker.definition.emitter(Some(2)),
+        origin: start.from,
+        ledger: Ledger::default(),
+        digest: None,
+        end,
+        topic: (None, 2),
+        skipped: Vec::new(),
+        snapshot: None,
+    };
+    let result = Ok((start, Box::new(beginning)));
+    worker.take(vec![Found { id, epoch, high: end, result }]).unwrap();
 }
+
+const EMPTY: protocol::Start = protocol::Start { from: 0, committed: 0, fresh: true };
 
 fn broker() -> Embedded {
     Embedded::start(&[(INPUT, 2), ("card.features", 2), ("card.transactions.dlq", 2)]).unwrap()
@@ -63,9 +82,20 @@ fn worker(broker: &Embedded, definition: &Arc<Definition>) -> Worker {
         output_partitions: 2,
         settle: Duration::from_secs(5),
         migrate: false,
+        accept_growth: false,
     };
     let report = Report::new(0, &metrics, &health, &Progress::default());
-    Worker::new(Arc::clone(definition), options, (source, sink), report)
+    let every = SnapshotOptions { interval: Duration::from_hours(1), records: u64::MAX, keep: 2 };
+    let parts = Parts {
+        source,
+        sink,
+        snapshots: Snapshots::start(0, None, every, &metrics).unwrap(),
+        store: None,
+        place: Place::new(definition, None, "a processor"),
+        metrics,
+        pulse: Arc::new(Pulse::default()),
+    };
+    Worker::new(Arc::clone(definition), options, parts, report)
 }
 
 fn fill(broker: &Embedded, partition: i32, records: u64) {
@@ -95,18 +125,19 @@ fn a_new_partition_commits_no_position_whose_vectors_wait() {
     let broker = broker();
     fill(&broker, 0, 10);
     let mut worker = worker(&broker, &definition("arrow_ipc"));
-    worker.take([empty(0)].iter()).unwrap();
+    take(&mut worker, 0, EMPTY, 0);
     until(&mut worker, "origin committed", |w| {
+        w.begin_commit();
         w.commit().unwrap();
-        w.committing.is_none()
+        w.protocol.step() == Step::Fold
     });
     until(&mut worker, "ten records folded", |w| {
         w.fold_slices().unwrap();
-        w.partitions[&id(0)].next == 10
+        w.protocol.next(&id(0)) == Some(10)
     });
     assert_eq!(worker.outbox.len(), 0, "the encoder gathers");
-    worker.take([empty(1)].iter()).unwrap();
-    assert!(worker.committing.is_some());
+    take(&mut worker, 1, EMPTY, 0);
+    assert_ne!(worker.protocol.step(), Step::Fold);
     assert_eq!(worker.outbox.len(), 1, "all that is behind the position is to be sent");
 }
 
@@ -114,12 +145,12 @@ fn a_new_partition_commits_no_position_whose_vectors_wait() {
 fn what_was_never_taken_can_be_given_back_and_the_rest_of_its_lookup_is_taken() {
     let broker = broker();
     let mut worker = worker(&broker, &definition("json"));
-    let answer = worker.source.lookup(vec![id(0), id(1)]);
-    worker.lookups.push((vec![id(0), id(1)], answer));
+    let asked = [0, 1].map(|p| (id(p), worker.protocol.assigned(id(p)))).to_vec();
+    worker.question(asked);
     worker.give_back(&[id(0)], true).unwrap();
     until(&mut worker, "the other partition taken", |w| {
-        w.finish_lookups().unwrap();
-        w.lookups.is_empty()
+        w.hear_answers().unwrap();
+        w.questions.is_empty()
     });
     assert_eq!(worker.partitions.keys().collect::<Vec<_>>(), [&id(1)]);
 }
@@ -133,17 +164,19 @@ fn a_turn_stops_at_a_full_commit_and_the_next_goes_on_behind_it() {
     fill(&broker, 1, 300);
     let mut worker = worker(&broker, &definition("json"));
     worker.options.commit_records = 100;
-    worker.take([empty(0), empty(1)].iter()).unwrap();
+    take(&mut worker, 0, EMPTY, 0);
+    take(&mut worker, 1, EMPTY, 0);
     let mut order = Vec::new();
     until(&mut worker, "both read", |w| {
+        w.begin_commit();
         w.commit().unwrap();
-        if w.committing.is_none() {
+        if w.protocol.step() == Step::Fold {
             w.fold_slices().unwrap();
             let pending = w.partitions.values().map(|p| p.pending.consumed);
             assert!(pending.clone().sum::<u64>() < 200);
             order.extend((0..).zip(pending).filter(|(_, n)| *n > 0).map(|(p, _)| p));
         }
-        w.partitions.values().all(|p| p.next == 300)
+        (0..2).all(|p| w.protocol.next(&id(p)) == Some(300))
     });
     assert!(order[..4].contains(&0) && order[..4].contains(&1), "{order:?}");
 }
@@ -155,10 +188,11 @@ fn waiting_for_the_end_of_a_pause_sleeps() {
     let broker = broker();
     fill(&broker, 0, 1);
     let mut worker = worker(&broker, &definition("json"));
-    worker.take([empty(0)].iter()).unwrap();
+    take(&mut worker, 0, EMPTY, 0);
     until(&mut worker, "origin committed", |w| {
+        w.begin_commit();
         w.commit().unwrap();
-        w.committing.is_none()
+        w.protocol.step() == Step::Fold
     });
     until(&mut worker, "a record folded", |w| w.fold_slices().unwrap() > 0);
     worker.source.wait(Duration::from_millis(20)).unwrap();
@@ -169,26 +203,15 @@ fn waiting_for_the_end_of_a_pause_sleeps() {
 
 /// A log may end in markers of transactions: they take offsets and are no records.
 #[test]
-fn markers_behind_the_last_record_are_passed() {
-    let definition = definition("json");
-    let start = |from, committed| Start {
-        partition: id(0),
-        from,
-        committed,
-        end: 101,
-        digest: None,
-        ledger: Ledger::default(),
-        fresh: false,
-    };
-    let mut live = Partition::new(&definition, &start(100, 100), (2, 2));
-    assert_eq!(live.idle((101, 101)), None);
-    assert_eq!(live.position().unwrap().offset, 101);
-    live.committed(101);
-    assert!(live.at_end());
-
-    let mut replaying = Partition::new(&definition, &start(0, 101), (2, 2));
-    assert_eq!(replaying.idle((100, 150)), None);
-    // The end may be out of reach: a transaction is open behind the committed offset.
-    assert_eq!(replaying.idle((101, 150)), Some(Replayed::Unverifiable));
-    assert_eq!((replaying.phase, replaying.next), (Phase::Live, 101));
+fn a_replay_ends_where_only_markers_are_left() {
+    let broker = broker();
+    fill(&broker, 0, 3);
+    let mut worker = worker(&broker, &definition("json"));
+    take(&mut worker, 0, protocol::Start { from: 0, committed: 3, fresh: false }, 3);
+    assert_eq!(worker.protocol.phase(&id(0)), Some(Phase::Replaying { until: 3 }));
+    until(&mut worker, "replayed", |w| {
+        w.fold_slices().unwrap();
+        w.protocol.phase(&id(0)) == Some(Phase::Live)
+    });
+    assert_eq!((worker.outbox.len(), worker.protocol.next(&id(0))), (0, Some(3)));
 }

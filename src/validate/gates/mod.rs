@@ -17,6 +17,7 @@ mod progress;
 
 pub use event_time::{EventTime, TimeUnitSpec};
 pub use partitioner::Partitioner;
+pub use progress::Progress;
 
 use crate::{
     batch::{Decoded, Policy, REPLAYED, RawBatch, RawRecord, Reason, Rejections, Rows},
@@ -28,8 +29,6 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use event_time::Reader;
-pub use event_time::{EventTime, TimeUnitSpec};
-pub use partitioner::Partitioner;
 
 /// What the gates have to know; durations in microseconds.
 #[derive(Debug, Clone)]

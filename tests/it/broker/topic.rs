@@ -59,7 +59,15 @@ pub(super) fn dump(topic: &str) -> Vec<Dumped> {
     let mut heard = Instant::now();
     while !ends.is_empty() {
         assert!(heard.elapsed() < Duration::from_secs(30), "{topic}: {ends:?} not reached");
-        let Some(message) = consumer.poll(Duration::from_millis(200)) else { continue };
+        let Some(message) = consumer.poll(Duration::from_millis(200)) else {
+            // The end of a log may be the marker of a transaction, which is no record.
+            let positions = consumer.position().unwrap();
+            ends.retain(|partition, end| {
+                let position = positions.find_partition(topic, *partition).unwrap().offset();
+                position.to_raw().is_none_or(|offset| offset < *end)
+            });
+            continue;
+        };
         let message = message.unwrap();
         heard = Instant::now();
         if ends.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::pipeline::{
     failpoint::Mutant,
-    protocol::{Epoch, Limit, Move, Protocol, Start, Step, newest_usable},
+    protocol::{Epoch, Limit, Move, Protocol, Start, Step, usable_snapshots},
 };
 use std::collections::BTreeMap;
 
@@ -156,7 +156,8 @@ impl Worker {
             None => (Fold::default(), Start { from: 0, committed: 0, fresh: true }),
             Some(Committed { offset, .. }) => {
                 let of_partition = store.range((partition, 0)..(partition + 1, 0));
-                let position = newest_usable(of_partition.map(|((_, s), _)| *s), offset);
+                let positions = usable_snapshots(of_partition.map(|((_, s), _)| *s), offset, 0);
+                let position = positions.first().copied();
                 let fold = position.map_or_else(Fold::default, |s| store[&(partition, s)]);
                 (fold, Start { from: position.unwrap_or(0), committed: offset, fresh: false })
             }

@@ -3,20 +3,22 @@
 //! Workers are OS threads that share nothing; Tokio serves the control plane alone. The end is a
 //! signal, a worker that failed, or, with `until_end`, the end of the log.
 
+mod launch;
+
 use super::{
     Definition, Totals,
     connect::{self, Cluster, Missing},
     tasks,
-    worker::{Progress, Report, Worker, WorkerError, WorkerOptions, WorkerSummary},
+    worker::{Progress, Report, WorkerError, WorkerSummary},
 };
 use crate::{
-    kafka::{self, ClientProperties, ConsumerGroup, admin::Admin},
+    kafka::{self, ClientProperties, admin::Admin},
     settings::{BATCH_RECORDS_MAX, Settings},
-    sink::{Sink, Topics},
-    source::Source,
     state::BATCH_ROWS_MAX,
+    store::{SnapshotStore, StoreError},
     telemetry::{self, BuildInfo, Health, Metrics},
 };
+use launch::{Launch, Workers};
 use std::{
     io,
     sync::{
@@ -36,6 +38,8 @@ const _: () =
 pub struct RunOptions {
     /// Rebuild the state of a group that ran with another definition.
     pub migrate: bool,
+    /// Read the partitions that an input topic got later, from their beginning.
+    pub accept_growth: bool,
     /// End once every partition of the input is folded and committed.
     pub until_end: bool,
     /// The broker is the embedded one, which has no admin API: its partitions are told here.
@@ -75,6 +79,9 @@ pub enum RunError {
     /// Partitions stopped, so that the end of the input was not reached; the log says why.
     #[error("{0} partitions stopped before the end of the input; the log says why")]
     Stopped(u64),
+    /// The store of snapshots cannot be used.
+    #[error("snapshots: {0}")]
+    Store(#[from] StoreError),
     /// Threads or sockets could not be made.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -132,9 +139,21 @@ pub async fn run(
         ),
     );
 
+    let store = match &options.embedded {
+        // What the embedded broker holds ends with the process, and so does every state.
+        Some(_) => None,
+        None => Some(SnapshotStore::open(&settings.snapshots)?),
+    };
     let report = |index| Report::new(index, &metrics, &health, &options.progress);
-    let start = Start { definition: &definition, settings, options: &options, clients: &clients };
-    let workers = start.workers(&cluster, report)?;
+    let launch = Launch {
+        definition: &definition,
+        settings,
+        options: &options,
+        clients: &clients,
+        store,
+        metrics: &metrics,
+    };
+    let workers = launch.workers(&cluster, report)?;
     let ended = wait_for_end(&workers, &options, cluster.input_partitions()).await;
     let stopped = options.progress.stopped.load(Ordering::Relaxed);
     info!(reason = ended, "draining");
@@ -206,85 +225,19 @@ async fn ask_cluster(
     let admin = Admin::connect(&kafka::admin_config(&clients.producer), timeout)
         .map_err(|error| RunError::Cluster(vec![error.to_string()]))?;
     let missing = if settings.create_topics { Missing::Create } else { Missing::Refuse };
-    let cluster = connect::inspect(&admin, definition, missing).await;
+    let mut cluster = connect::inspect(&admin, definition, missing).await;
     for finding in &cluster.findings {
         info!("{finding}");
     }
+    cluster.id = admin.cluster_id();
     if cluster.problems.is_empty() { Ok(cluster) } else { Err(RunError::Cluster(cluster.problems)) }
 }
 
-type Handle = thread::JoinHandle<Result<WorkerSummary, WorkerError>>;
-
-/// What every worker is started from.
-struct Start<'s> {
-    definition: &'s Arc<Definition>,
-    settings: &'s Settings,
-    options: &'s RunOptions,
-    clients: &'s Clients,
-}
-
-impl Start<'_> {
-    fn workers(
-        &self,
-        cluster: &Cluster,
-        report: impl Fn(usize) -> Report,
-    ) -> Result<Vec<Handle>, RunError> {
-        let options = self.worker_options(cluster);
-        (0..self.settings.workers.get())
-            .map(|index| self.worker((index, options.clone()), cluster, report(index)))
-            .collect()
-    }
-
-    fn worker_options(&self, cluster: &Cluster) -> WorkerOptions {
-        let settings = self.settings;
-        WorkerOptions {
-            commit_interval: duration(settings.commit_interval.us),
-            commit_records: settings.commit_records.get() as u64,
-            commit_bytes: usize::try_from(settings.commit_bytes.0).unwrap_or(usize::MAX),
-            batch_records: settings.batch_records.get(),
-            inputs: cluster.inputs.clone(),
-            output_partitions: cluster.output_partitions,
-            settle: duration(settings.shutdown_grace.us) / 2,
-            migrate: self.options.migrate,
-        }
-    }
-
-    fn worker(
-        &self,
-        (index, mut options): (usize, WorkerOptions),
-        cluster: &Cluster,
-        report: Report,
-    ) -> Result<Handle, RunError> {
-        let spec = self.definition.spec();
-        let instance = self.settings.group_instance_id.as_ref().map(|id| format!("{id}-{index}"));
-        let group = ConsumerGroup { id: spec.pipeline.clone(), instance };
-        let consumer = kafka::consumer_config(&self.clients.consumer, &group);
-        let largest = spec.limits.vector_bytes.0.max(spec.limits.record_bytes.0) + MESSAGE_ROOM;
-        let mut producer = kafka::producer_config(&self.clients.producer, largest);
-        if let Some(bytes) = cluster.batch_bytes {
-            kafka::limit_batches(&mut producer, bytes);
-        }
-        options.settle = options.settle.min(kafka::max_poll_interval(&consumer) / 5);
-        let inputs = spec.source.topics.clone();
-        let topics = Topics {
-            output: spec.output.topic.clone(),
-            dead_letter: spec.dead_letter.as_ref().map(|d| d.topic.clone()),
-        };
-        let (definition, stop) = (Arc::clone(self.definition), Arc::clone(&self.options.stop));
-        let work = move || {
-            let source = Source::join(&consumer, &inputs)?;
-            let sink = Sink::open(&producer, &topics)?;
-            Worker::new(definition, options, (source, sink), report).run(&stop)
-        };
-        Ok(tasks::thread(format!("worker-{index}"), work)?)
-    }
-}
-
-/// Room for keys and headers beside the largest value.
-const MESSAGE_ROOM: u64 = 128 * 1024;
+/// A worker's thread.
+pub(super) type Handle = thread::JoinHandle<Result<WorkerSummary, WorkerError>>;
 
 /// Waits for a reason to stop and names it.
-async fn wait_for_end(workers: &[Handle], options: &RunOptions, partitions: i32) -> &'static str {
+async fn wait_for_end(workers: &Workers, options: &RunOptions, partitions: i32) -> &'static str {
     let partitions = u64::try_from(partitions).unwrap_or(0);
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     let mut signal = std::pin::pin!(signal());
@@ -293,10 +246,11 @@ async fn wait_for_end(workers: &[Handle], options: &RunOptions, partitions: i32)
             () = &mut signal => return "signal",
             _ = tick.tick() => {}
         }
+        workers.watch();
         if options.stop.load(Ordering::Relaxed) {
             return "asked to stop";
         }
-        if workers.iter().any(Handle::is_finished) {
+        if workers.handles.iter().any(Handle::is_finished) {
             return "a worker ended";
         }
         let Progress { at_end, stopped, .. } = &options.progress;
@@ -308,7 +262,7 @@ async fn wait_for_end(workers: &[Handle], options: &RunOptions, partitions: i32)
 }
 
 /// Waits for the workers; a second signal or the end of the grace period forces the end.
-async fn finish(workers: Vec<Handle>, settings: &Settings) -> Result<Summary, RunError> {
+async fn finish(workers: Workers, settings: &Settings) -> Result<Summary, RunError> {
     let grace = duration(settings.shutdown_grace.us);
     let mut forced = std::pin::pin!(async {
         tokio::select! {
@@ -316,6 +270,7 @@ async fn finish(workers: Vec<Handle>, settings: &Settings) -> Result<Summary, Ru
             () = tokio::time::sleep(grace) => warn!("grace period over"),
         }
     });
+    let workers = workers.handles;
     while !workers.iter().all(Handle::is_finished) {
         tokio::select! {
             () = &mut forced => return Err(RunError::Forced),

@@ -1,0 +1,165 @@
+//! Folding slices: every partition gets its turn, none starves another.
+
+use super::{Stop, Worker, WorkerError, partition::Partition};
+use crate::{
+    kafka::{Notice, TopicPartition},
+    pipeline::{
+        failpoint::{self, Place},
+        protocol::Limit,
+    },
+    source::Source,
+};
+use std::slice;
+use tracing::{debug, warn};
+
+/// Records of one slice while a partition replays: about 20 ms of folding.
+const REPLAY_RECORDS: usize = 4_096;
+
+impl Worker {
+    /// Folds one slice of every partition, or of as many as a commit has room for. While a commit
+    /// is under way, or messages wait for room in the producer, only replays go on.
+    pub(super) fn fold_slices(&mut self) -> Result<usize, WorkerError> {
+        let (mut folded, mut notices) = (0, Vec::new());
+        let count = self.partitions.len();
+        for turn in 0..count {
+            let place = (self.first + turn) % count;
+            if self.commit_is_full() {
+                self.first = place;
+                break;
+            }
+            folded += self.fold_slice(place, &mut notices);
+        }
+        for (id, notice) in notices {
+            self.heed(&id, notice)?;
+        }
+        Ok(folded)
+    }
+
+    /// Folds one slice of the partition at `place` and returns how many messages it had.
+    fn fold_slice(&mut self, place: usize, notices: &mut Vec<(TopicPartition, Notice)>) -> usize {
+        let waiting = self.sent < self.outbox.len();
+        let Some((id, partition)) = self.partitions.iter_mut().nth(place) else { return 0 };
+        let Some(limit) = self.protocol.limit(id) else { return 0 };
+        if limit == Limit::Emit && waiting {
+            return 0;
+        }
+        let next = self.protocol.next(id).expect("it has a limit");
+        if partition.astray && !return_to(&self.source, partition, next) {
+            return 0;
+        }
+        let slice = match limit {
+            Limit::Silent { .. } => REPLAY_RECORDS,
+            Limit::Emit => self.options.batch_records,
+        };
+        let mut count = partition.batch.len();
+        if count == 0 {
+            partition.batch.clear();
+            let note = |notice| notices.push((id.clone(), notice));
+            count = self.source.consume(id, (slice, next - 1), &mut partition.batch, note);
+            if count > 0 {
+                failpoint::passed(Place::AfterPoll);
+            }
+        }
+        let id = id.clone();
+        if count == 0 {
+            self.pass_markers(&id, next);
+        } else {
+            self.take_in(&id, limit);
+        }
+        count
+    }
+
+    /// Folds what waits of a partition, as far as its limit goes.
+    fn take_in(&mut self, id: &TopicPartition, limit: Limit) {
+        let Some(partition) = self.partitions.get_mut(id) else { return };
+        let before = self.protocol.next(id).unwrap_or_default();
+        match limit {
+            Limit::Emit => {
+                let sent = self.outbox.len();
+                if let Some(next) = partition.emit(&mut self.outbox, &self.report) {
+                    self.protocol.advanced(id, next);
+                }
+                if failpoint::mutant() == Some(failpoint::Mutant::HashOrder) {
+                    self.outbox.shuffle(sent);
+                }
+            }
+            Limit::Silent { until } => {
+                failpoint::passed(Place::DuringReplay);
+                let next = partition.fold_silently(until, &self.report);
+                // Something behind the committed offset came: everything before it has come.
+                let next = if partition.batch.is_empty() { next } else { Some(until) };
+                let Some(next) = next else { return };
+                let ended = self.protocol.advanced(id, next);
+                self.report.replayed_records(next - before);
+                if ended {
+                    self.report.replay_ended(partition, next);
+                }
+            }
+        }
+    }
+
+    /// Nothing waits: offsets up to where the client stands are no records, such as the markers of
+    /// transactions.
+    fn pass_markers(&mut self, id: &TopicPartition, next: i64) {
+        let Some((handed, end)) = self.source.standing(id, next) else { return };
+        let Some(partition) = self.partitions.get_mut(id) else { return };
+        partition.end = partition.end.max(end);
+        match self.protocol.limit(id) {
+            Some(Limit::Emit) if handed > next => {
+                self.protocol.advanced(id, handed);
+            }
+            // The end may be out of reach: a transaction is open behind the committed offset.
+            Some(Limit::Silent { until }) if handed >= until => {
+                self.protocol.advanced(id, until);
+                self.report.replay_ended(partition, until);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Acts on what a queue told beside records.
+    fn heed(&mut self, id: &TopicPartition, notice: Notice) -> Result<(), WorkerError> {
+        match notice {
+            Notice::OutOfRange => self.begin_again(id),
+            Notice::Error(code, reason) => {
+                warn!(topic = id.topic, id.partition, ?code, reason, "partition not read");
+                if let Some(partition) = self.partitions.get_mut(id) {
+                    partition.astray = true;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The log lost the records that a running partition was about to read: where it goes on, if
+    /// it does, is decided as at its assignment.
+    fn begin_again(&mut self, id: &TopicPartition) -> Result<(), WorkerError> {
+        // What was folded and published still counts.
+        self.settle()?;
+        let Some(next) = self.protocol.next(id).filter(|_| self.partitions.contains_key(id)) else {
+            return Ok(());
+        };
+        warn!(topic = id.topic, id.partition, offset = next, "offset not in the log");
+        if self.source.incremental() {
+            self.source.unassign(slice::from_ref(id))?;
+            self.restore(vec![id.clone()]);
+            return Ok(());
+        }
+        self.drop_partition(id);
+        self.source.stop_fetching(id)?;
+        self.stop_partition(id.clone(), Stop::OutOfRange { committed: next, low: -1, high: -1 });
+        Ok(())
+    }
+}
+
+/// Goes back to the next record after an error may have moved the position; not reading on before
+/// that is what keeps the record. False if the client cannot yet.
+fn return_to(source: &Source, partition: &mut Partition, next: i64) -> bool {
+    let result = source.seek(&partition.id, next);
+    partition.astray = result.is_err();
+    if let Err(error) = &result {
+        let TopicPartition { topic, partition: number } = &partition.id;
+        debug!(topic, partition = number, %error, "not yet back at the next record");
+    }
+    result.is_ok()
+}

@@ -1,0 +1,200 @@
+//! Where a newly assigned partition begins: pure decisions over what the cluster and the store said.
+
+mod stop;
+
+#[cfg(test)]
+mod tests;
+
+pub use stop::Stop;
+
+use super::metadata::Metadata;
+use crate::{
+    kafka::TopicPartition,
+    pipeline::{
+        protocol::usable_snapshots,
+        spec::{OutOfRange, Start as StartAt},
+    },
+    source::Lookup,
+    state::snapshot::Ledger,
+};
+
+/// Where a partition begins, before a snapshot was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) partition: TopicPartition,
+    /// First offset ever folded: where a rebuild without a snapshot begins.
+    pub(super) origin: i64,
+    /// Next offset to emit for.
+    pub(super) committed: i64,
+    /// Offset behind the last record of the log.
+    pub(super) end: i64,
+    /// Digest that the state must have at `committed`, where it can be compared.
+    pub(super) digest: Option<u64>,
+    /// Outcomes before `committed`.
+    pub(super) ledger: Ledger,
+    /// Offsets that an operator skipped.
+    pub(super) skipped: Vec<i64>,
+    /// Positions of snapshots to try, the newest first.
+    pub(super) snapshots: Vec<i64>,
+    /// True if the log still has the origin.
+    pub(super) has_origin: bool,
+    /// First offset in the log.
+    pub(super) low: i64,
+    /// True if the position is new and must be committed before the first record.
+    pub(super) fresh: bool,
+}
+
+/// What the pipeline file, the command line and the place say about beginning.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) start: StartAt,
+    pub(super) out_of_range: OutOfRange,
+    pub(super) state_hash: u64,
+    pub(super) migrate: bool,
+    pub(super) accept_growth: bool,
+    pub(super) cluster: Option<String>,
+    pub(super) platform: u32,
+}
+
+/// What was found out about a partition.
+#[derive(Debug, Clone)]
+pub(super) struct Facts<'a> {
+    pub(super) lookup: &'a Lookup,
+    /// Id of the topic now.
+    pub(super) topic_id: Option<&'a str>,
+    /// Partitions of the topic now.
+    pub(super) partitions: i32,
+    /// Partitions that the topic had when its other partitions were committed.
+    pub(super) partitions_before: Option<i32>,
+    /// Positions of this partition's snapshots under this definition.
+    pub(super) snapshots: &'a [i64],
+    /// True if there are snapshots of this partition under another definition or topic id.
+    pub(super) other_snapshots: bool,
+}
+
+/// Decides where a partition begins.
+pub(super) fn decide(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
+    let lookup = facts.lookup;
+    let Some(committed) = &lookup.committed else { return first(facts, rules) };
+    let Some(metadata) = Metadata::parse(&committed.metadata) else {
+        let start = in_range(lookup, rules, || begin_empty(lookup, committed.offset))?;
+        let is_theirs = start.committed == committed.offset;
+        return if rules.migrate || !is_theirs {
+            Ok(start)
+        } else {
+            Err(Stop::Foreign { committed: committed.offset })
+        };
+    };
+    if let Some(stop) = elsewhere(&metadata, facts, rules) {
+        return match (&stop, rules.out_of_range) {
+            (Stop::OtherCluster { .. }, _) if rules.migrate => {
+                in_range(lookup, rules, || begin_empty(lookup, committed.offset))
+            }
+            (Stop::TopicRecreated { .. }, OutOfRange::Earliest) => {
+                Ok(begin_empty(lookup, lookup.low))
+            }
+            (Stop::TopicRecreated { .. }, OutOfRange::Latest) => {
+                Ok(begin_empty(lookup, lookup.high))
+            }
+            _ => Err(stop),
+        };
+    }
+    let same = metadata.state_hash == rules.state_hash;
+    let start = in_range(lookup, rules, || resume(facts, &metadata, rules))?;
+    if !start.fresh && !same && !rules.migrate {
+        let (ours, theirs) = (rules.state_hash, metadata.state_hash);
+        return Err(Stop::OtherDefinition { ours, theirs });
+    }
+    if !start.has_origin && start.snapshots.is_empty() {
+        return Err(Stop::ReplayGap { origin: start.origin, low: lookup.low });
+    }
+    Ok(start)
+}
+
+/// The group has no position of the partition.
+fn first(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
+    let lookup = facts.lookup;
+    if (!facts.snapshots.is_empty() || facts.other_snapshots) && !rules.migrate {
+        return Err(Stop::OffsetMissing);
+    }
+    let is_new = facts.partitions_before.is_some_and(|n| lookup.partition.partition >= n);
+    if is_new && !rules.accept_growth {
+        let before = facts.partitions_before.unwrap_or_default();
+        return Err(Stop::PartitionsGrew { before, now: facts.partitions });
+    }
+    Ok(begin_empty(
+        lookup,
+        match rules.start {
+            StartAt::Latest if !is_new => lookup.high,
+            StartAt::Earliest | StartAt::Latest => lookup.low,
+        },
+    ))
+}
+
+/// Why the committed position is one of another log.
+fn elsewhere(metadata: &Metadata, facts: &Facts<'_>, rules: &Rules) -> Option<Stop> {
+    let differs = |ours: Option<&str>, theirs: &Option<String>| {
+        let (ours, theirs) = (ours?, theirs.as_deref()?);
+        (ours != theirs).then(|| (ours.to_owned(), theirs.to_owned()))
+    };
+    if let Some((ours, theirs)) = differs(rules.cluster.as_deref(), &metadata.cluster) {
+        return Some(Stop::OtherCluster { ours, theirs });
+    }
+    let (ours, theirs) = differs(facts.topic_id, &metadata.topic_id)?;
+    Some(Stop::TopicRecreated { ours, theirs })
+}
+
+/// What begins where the committed offset is in the log; where it is not, what the file says.
+fn in_range(lookup: &Lookup, rules: &Rules, begin: impl FnOnce() -> Start) -> Result<Start, Stop> {
+    let Lookup { low, high, .. } = *lookup;
+    let committed = lookup.committed.as_ref().map_or(low, |committed| committed.offset);
+    if low <= committed && committed <= high {
+        return Ok(begin());
+    }
+    match rules.out_of_range {
+        OutOfRange::Stop if committed > high => Err(Stop::LogTruncated { committed, high }),
+        OutOfRange::Stop => Err(Stop::OutOfRange { committed, low, high }),
+        OutOfRange::Earliest => Ok(begin_empty(lookup, low)),
+        OutOfRange::Latest => Ok(begin_empty(lookup, high)),
+    }
+}
+
+fn resume(facts: &Facts<'_>, metadata: &Metadata, rules: &Rules) -> Start {
+    let lookup = facts.lookup;
+    let committed = lookup.committed.as_ref().map_or(0, |committed| committed.offset);
+    let same = metadata.state_hash == rules.state_hash;
+    // Bits are promised on one platform; on another the state is as good, but not comparable.
+    let comparable = same && metadata.platform.is_none_or(|platform| platform == rules.platform);
+    let ours = facts.snapshots.iter().copied().filter(|_| same);
+    let snapshots = usable_snapshots(ours, committed, lookup.low);
+    Start {
+        partition: lookup.partition.clone(),
+        origin: metadata.origin,
+        committed,
+        end: lookup.high,
+        digest: comparable.then_some(metadata.digest),
+        ledger: metadata.ledger,
+        skipped: metadata.skipped.clone(),
+        snapshots,
+        has_origin: metadata.origin >= lookup.low,
+        low: lookup.low,
+        fresh: false,
+    }
+}
+
+/// An empty state at `at`, which becomes its origin.
+fn begin_empty(lookup: &Lookup, at: i64) -> Start {
+    Start {
+        partition: lookup.partition.clone(),
+        origin: at,
+        committed: at,
+        end: lookup.high,
+        digest: None,
+        ledger: Ledger::default(),
+        skipped: Vec::new(),
+        snapshots: Vec::new(),
+        has_origin: true,
+        low: lookup.low,
+        fresh: true,
+    }
+}

@@ -1,0 +1,124 @@
+//! Why a partition cannot begin or go on.
+
+/// A person decides; nothing is skipped or read twice by accident.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// The committed offset is before the log: retention, or somebody who deletes, passed it.
+    #[error(
+        "committed offset {committed} is outside the log ({low} to {high}): records were deleted \
+         before they were read; set `source.out_of_range` to earliest or latest to go on there, or \
+         reset the group's offsets"
+    )]
+    OutOfRange {
+        /// The group's position.
+        committed: i64,
+        /// First offset in the log.
+        low: i64,
+        /// End of the log.
+        high: i64,
+    },
+    /// The committed offset is behind the end of the log.
+    #[error(
+        "committed offset {committed} is behind the end of the log, {high}: the log was cut (an \
+         unclean leader election, or a restored broker), so that what was folded is not what is in \
+         it; set `source.out_of_range` to go on at either end, or reset the group's offsets"
+    )]
+    LogTruncated {
+        /// The group's position.
+        committed: i64,
+        /// End of the log.
+        high: i64,
+    },
+    /// The records that made the state are gone.
+    #[error(
+        "the state cannot be rebuilt: it began at offset {origin}, the log now begins at {low}, and \
+         no snapshot in between can be used; values would be wrong without the records between; \
+         bring a snapshot back, or reset the group's offsets to begin anew"
+    )]
+    ReplayGap {
+        /// Where the state began.
+        origin: i64,
+        /// First offset in the log.
+        low: i64,
+    },
+    /// The definition's stateful part is another than the one that was committed.
+    #[error(
+        "the group was run with another definition (state hash {theirs:016x}, this file has \
+         {ours:016x}); run it with --migrate to rebuild the state with this file"
+    )]
+    OtherDefinition {
+        /// This file's.
+        ours: u64,
+        /// The committed one.
+        theirs: u64,
+    },
+    /// The committed position carries no metadata of ours.
+    #[error(
+        "the group has committed offset {committed} without millstream's metadata: another program \
+         uses this group, or an operator reset it; with `run --migrate` the state begins empty there"
+    )]
+    Foreign {
+        /// The group's position.
+        committed: i64,
+    },
+    /// Snapshots exist, the group's position does not.
+    #[error(
+        "the group has no committed offset, yet there are snapshots of this partition: its offsets \
+         have expired or were deleted; restore them, or with `run --migrate` the state begins anew \
+         at `source.start`"
+    )]
+    OffsetMissing,
+    /// The topic was deleted and made again.
+    #[error(
+        "topic id {theirs} was committed, the topic now has id {ours}: it was deleted and made \
+         again, and its offsets are those of other records; set `source.out_of_range` to earliest \
+         or latest to begin anew there, or reset the group's offsets"
+    )]
+    TopicRecreated {
+        /// The topic's id now.
+        ours: String,
+        /// The committed one.
+        theirs: String,
+    },
+    /// The position was committed on another cluster.
+    #[error(
+        "the position was committed on cluster {theirs}, this is cluster {ours}: offsets of a \
+         mirrored or failed-over cluster are those of other records; with `run --migrate` the state \
+         begins empty at the committed offset"
+    )]
+    OtherCluster {
+        /// This cluster's id.
+        ours: String,
+        /// The committed one.
+        theirs: String,
+    },
+    /// The topic got more partitions.
+    #[error(
+        "the topic had {before} partitions and now has {now}: keys have moved between partitions, \
+         so that their windows are split; run with --accept-growth to read the new partitions from \
+         their beginning"
+    )]
+    PartitionsGrew {
+        /// When positions were committed.
+        before: i32,
+        /// Now.
+        now: i32,
+    },
+}
+
+impl Stop {
+    /// A short stable code for logs and `/readyz`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OutOfRange { .. } => "OFFSET_OUT_OF_RANGE",
+            Self::LogTruncated { .. } => "LOG_TRUNCATED",
+            Self::ReplayGap { .. } => "REPLAY_GAP",
+            Self::OtherDefinition { .. } => "OTHER_DEFINITION",
+            Self::Foreign { .. } => "FOREIGN_OFFSET",
+            Self::OffsetMissing => "OFFSET_MISSING",
+            Self::TopicRecreated { .. } => "TOPIC_RECREATED",
+            Self::OtherCluster { .. } => "OTHER_CLUSTER",
+            Self::PartitionsGrew { .. } => "PARTITIONS_GREW",
+        }
+    }
+}

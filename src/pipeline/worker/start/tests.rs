@@ -1,0 +1,139 @@
+//! Every situation in which a partition can be found.
+
+use super::*;
+use crate::source::Committed;
+
+fn rules() -> Rules {
+    Rules {
+        start: StartAt::Earliest,
+        out_of_range: OutOfRange::Stop,
+        state_hash: 7,
+        migrate: false,
+        accept_growth: false,
+        cluster: Some("here".to_owned()),
+        platform: 1,
+    }
+}
+
+fn lookup(committed: Option<(i64, &str)>) -> Lookup {
+    Lookup {
+        partition: TopicPartition { topic: "t".to_owned(), partition: 2 },
+        committed: committed
+            .map(|(offset, text)| Committed { offset, metadata: text.as_bytes().to_vec() }),
+        low: 10,
+        high: 90,
+    }
+}
+
+fn facts(lookup: &Lookup) -> Facts<'_> {
+    Facts {
+        lookup,
+        topic_id: Some("id"),
+        partitions: 3,
+        partitions_before: None,
+        snapshots: &[],
+        other_snapshots: false,
+    }
+}
+
+fn metadata(state_hash: u64, origin: i64) -> Metadata {
+    let ledger = Ledger { consumed: 5, published: 5, ..Ledger::default() };
+    Metadata::new(state_hash, origin, 3, ledger)
+}
+
+fn text(state_hash: u64, origin: i64) -> String {
+    metadata(state_hash, origin).to_string()
+}
+
+fn start(committed: Option<(i64, &str)>, rules: &Rules) -> Result<Start, Stop> {
+    decide(&facts(&lookup(committed)), rules)
+}
+
+fn code(committed: Option<(i64, &str)>, rules: &Rules) -> &'static str {
+    start(committed, rules).unwrap_err().code()
+}
+
+#[test]
+fn a_first_start_goes_where_the_file_says() {
+    let first = start(None, &rules()).unwrap();
+    assert_eq!((first.origin, first.committed, first.fresh), (10, 10, true));
+    let latest = Rules { start: StartAt::Latest, ..rules() };
+    assert_eq!(start(None, &latest).unwrap().origin, 90);
+}
+
+#[test]
+fn a_known_position_is_rebuilt_from_the_newest_snapshot_that_can_be_used() {
+    let text = text(7, 20);
+    let lookup = lookup(Some((50, &text)));
+    let start = decide(&facts(&lookup), &rules()).unwrap();
+    assert_eq!((start.origin, start.committed, start.digest), (20, 50, Some(3)));
+    let facts = Facts { snapshots: &[5, 40, 50, 51], ..facts(&lookup) };
+    let start = decide(&facts, &rules()).unwrap();
+    assert_eq!(start.snapshots, [50, 40], "neither ahead nor before the log");
+}
+
+#[test]
+fn what_cannot_be_right_stops_with_a_code() {
+    let rules = rules();
+    assert_eq!(code(Some((5, &text(7, 3))), &rules), "OFFSET_OUT_OF_RANGE");
+    assert_eq!(code(Some((91, &text(7, 20))), &rules), "LOG_TRUNCATED");
+    assert_eq!(code(Some((50, &text(7, 3))), &rules), "REPLAY_GAP");
+    assert_eq!(code(Some((50, &text(8, 20))), &rules), "OTHER_DEFINITION");
+    assert_eq!(code(Some((50, "")), &rules), "FOREIGN_OFFSET");
+    assert_eq!(code(Some((5, "")), &rules), "OFFSET_OUT_OF_RANGE");
+    let on = |topic_id: &str, cluster: &str| {
+        let (topic_id, cluster) = (Some(topic_id.to_owned()), Some(cluster.to_owned()));
+        Metadata { topic_id, cluster, ..metadata(7, 20) }.to_string()
+    };
+    assert!(start(Some((50, &on("id", "here"))), &rules).is_ok());
+    assert_eq!(code(Some((50, &on("other", "here"))), &rules), "TOPIC_RECREATED");
+    assert_eq!(code(Some((50, &on("id", "there"))), &rules), "OTHER_CLUSTER");
+}
+
+#[test]
+fn a_snapshot_closes_the_gap_that_retention_made() {
+    let text = text(7, 3);
+    let lookup = lookup(Some((50, &text)));
+    let facts = Facts { snapshots: &[30], ..facts(&lookup) };
+    let start = decide(&facts, &rules()).unwrap();
+    assert_eq!((start.snapshots, start.has_origin), (vec![30], false));
+}
+
+#[test]
+fn offsets_that_are_gone_while_snapshots_are_there_stop() {
+    let lookup = lookup(None);
+    let with = |snapshots, other_snapshots| Facts { snapshots, other_snapshots, ..facts(&lookup) };
+    assert_eq!(decide(&with(&[30], false), &rules()), Err(Stop::OffsetMissing));
+    assert_eq!(decide(&with(&[], true), &rules()), Err(Stop::OffsetMissing));
+    assert!(decide(&with(&[30], true), &Rules { migrate: true, ..rules() }).unwrap().fresh);
+}
+
+#[test]
+fn new_partitions_of_a_known_topic_wait_to_be_accepted_and_then_begin_at_the_beginning() {
+    let lookup = lookup(None);
+    let grown = Facts { partitions_before: Some(2), ..facts(&lookup) };
+    assert_eq!(decide(&grown, &rules()), Err(Stop::PartitionsGrew { before: 2, now: 3 }));
+    let accept = Rules { accept_growth: true, start: StartAt::Latest, ..rules() };
+    assert_eq!(decide(&grown, &accept).unwrap().origin, 10);
+    let known = Facts { partitions_before: Some(3), ..facts(&lookup) };
+    assert_eq!(decide(&known, &Rules { start: StartAt::Latest, ..rules() }).unwrap().origin, 90);
+}
+
+#[test]
+fn only_what_was_asked_for_is_skipped() {
+    let earliest = Rules { out_of_range: OutOfRange::Earliest, ..rules() };
+    let begun = start(Some((5, "")), &earliest).unwrap();
+    assert_eq!((begun.origin, begun.fresh), (10, true));
+    let recreated = Metadata { topic_id: Some("old".to_owned()), ..metadata(7, 20) }.to_string();
+    assert_eq!(start(Some((50, &recreated)), &earliest).unwrap().origin, 10);
+    let migrate = Rules { migrate: true, ..rules() };
+    let begun = start(Some((50, &text(8, 20))), &migrate).unwrap();
+    assert_eq!((begun.origin, begun.committed, begun.digest), (20, 50, None));
+    assert_eq!(start(Some((50, "")), &migrate).unwrap().committed, 50);
+}
+
+#[test]
+fn another_platform_is_no_divergence() {
+    let text = Metadata { platform: Some(2), ..metadata(7, 20) }.to_string();
+    assert_eq!(start(Some((50, &text)), &rules()).unwrap().digest, None);
+}

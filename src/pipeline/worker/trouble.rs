@@ -1,0 +1,98 @@
+//! What passes by itself, and what does not: pauses between attempts, and fences.
+
+use crate::pipeline::clock;
+use rand::Rng as _;
+use std::time::{Duration, Instant};
+
+/// Growing pauses between attempts, each shortened at random, so that many who failed together do
+/// not try again together.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    attempts: u32,
+    until: Option<Instant>,
+    reason: Option<String>,
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+impl Backoff {
+    /// An attempt failed, for this reason.
+    pub(super) fn failed(&mut self, reason: &str) {
+        let pause = (FIRST_PAUSE * 2_u32.saturating_pow(self.attempts.min(10))).min(PAUSE_MAX);
+        self.attempts += 1;
+        let share = rand::rng().random_range(0.5..=1.0);
+        self.until = Some(clock::instant() + pause.mul_f64(share));
+        self.reason = Some(reason.to_owned());
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn waiting(&self) -> bool {
+        self.until.is_some_and(|until| clock::instant() < until)
+    }
+
+    /// Why nothing goes on, once it is more than one bad moment.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref().filter(|_| self.attempts > 1)
+    }
+}
+
+/// Fences of one transactional id; beyond this many within a minute somebody else uses it.
+const FENCES_MAX: usize = 3;
+const FENCES_WITHIN: Duration = Duration::from_mins(1);
+/// A thread that was away for so long may have outlived its own transaction.
+const AWAY: Duration = Duration::from_secs(5);
+
+/// How often this worker was fenced lately.
+#[derive(Debug, Default)]
+pub(super) struct Fences {
+    at: Vec<Instant>,
+    alive: Option<Instant>,
+}
+
+impl Fences {
+    /// The worker goes on; told at every step of a commit.
+    pub(super) fn alive(&mut self) {
+        self.alive = Some(clock::instant());
+    }
+
+    /// Fenced. How often, if that is too often to be by accident. A worker that was stopped for
+    /// longer than its transaction lasts is fenced without anybody else.
+    pub(super) fn fenced(&mut self) -> Option<usize> {
+        let now = clock::instant();
+        if self.alive.is_none_or(|alive| now - alive > AWAY) {
+            return None;
+        }
+        self.at.retain(|at| now - *at < FENCES_WITHIN);
+        self.at.push(now);
+        (self.at.len() >= FENCES_MAX).then_some(self.at.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_moment_is_no_degradation() {
+        let mut backoff = Backoff::default();
+        backoff.failed("a broker is away");
+        assert!(backoff.waiting() && backoff.reason().is_none());
+        backoff.failed("a broker is away");
+        assert_eq!(backoff.reason(), Some("a broker is away"));
+        backoff.succeeded();
+        assert!(!backoff.waiting() && backoff.reason().is_none());
+    }
+
+    #[test]
+    fn three_fences_of_a_worker_that_was_there_are_no_accident() {
+        let mut fences = Fences::default();
+        assert_eq!(fences.fenced(), None, "nobody was there");
+        fences.alive();
+        assert_eq!((fences.fenced(), fences.fenced()), (None, None));
+        assert_eq!(fences.fenced(), Some(3));
+    }
+}
