@@ -11,6 +11,6 @@ mod raw;
 mod rows;
 
 pub use outbox::{Message, MessageParts, Outbox, Target};
-pub use outcome::{Outcomes, Policy, Reason, Rejected, Rejections};
+pub use outcome::{Outcomes, Policy, REPLAYED, Reason, Rejected, Rejections};
 pub use raw::{Header, Headers, RawBatch, RawRecord};
 pub use rows::{Decoded, Rows, Slot};

@@ -133,6 +133,11 @@ impl fmt::Display for Reason {
     }
 }
 
+/// The header that `dlq replay` puts on a dead letter that it sends again: how often that was done
+/// by now, as a decimal number. A late record with it is kept unless the pipeline file says
+/// otherwise.
+pub const REPLAYED: &[u8] = b"millstream-replayed";
+
 /// What a pipeline does with the records of one [`Reason`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Policy {

@@ -1,7 +1,11 @@
 //! Two hashes of a pipeline: what state depends on, and what vectors depend on.
 
 use super::spec::{Bound, EventTimeSpec, Source, Spec};
-use crate::{batch::Reason, registry::Node, schema::RecordSchema};
+use crate::{
+    batch::{Policy, Reason},
+    registry::Node,
+    schema::RecordSchema,
+};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -25,6 +29,11 @@ pub(super) fn state_hash(spec: &Spec, schema: &RecordSchema) -> String {
         if reason != Reason::Encode {
             line(&mut text, reason.name(), spec.outcomes.policy(reason).name());
         }
+    }
+    // Only a `late: reject` that is written out treats records that were sent again as all others.
+    let late = spec.outcomes.policy(Reason::Late);
+    if late == Policy::Reject && spec.late_replayed() == Policy::Reject {
+        line(&mut text, "late_replayed", Policy::Reject.name());
     }
     line(&mut text, "record_bytes", spec.limits.record_bytes.0);
     short(&text)
@@ -135,6 +144,7 @@ delivery: at_least_once
             source("partitioner: murmur2"),
             source("headers: [a]"),
             end("outcomes: { late: keep }"),
+            end("outcomes: { late: reject }"),
             end("limits: { record_bytes: 1MB }"),
             end("clean: [{ trim: { columns: [card_id] } }]"),
         ] {

@@ -126,6 +126,10 @@ impl Plan<'_> {
                 writeln!(f, "  {:<7} {}{to}", policy.name(), reasons.join(", "))?;
             }
         }
+        if self.spec.late_replayed() != self.spec.outcomes.policy(Reason::Late) {
+            let policy = self.spec.late_replayed().name();
+            writeln!(f, "  {policy:<7} late, where `dlq replay` sent it again")?;
+        }
         Ok(())
     }
 }

@@ -137,6 +137,7 @@ fn gate_options(
         }),
         partitions,
         late: spec.outcomes.policy(Reason::Late),
+        late_replayed: spec.late_replayed(),
         future: spec.outcomes.policy(Reason::Future),
     }
 }

@@ -150,6 +150,13 @@ impl Spec {
         self.node(path).at
     }
 
+    /// What happens to late records that `dlq replay` sent again: they are kept unless the file
+    /// names a policy for late records.
+    pub fn late_replayed(&self) -> Policy {
+        let stated = self.root.get("outcomes").is_some_and(|node| node.get("late").is_some());
+        if stated { self.outcomes.policy(Reason::Late) } else { Policy::Keep }
+    }
+
     /// Puts the path of its place before the text of each problem of this file, in line order.
     pub(super) fn with_paths(&self, problems: Vec<Problem>) -> Vec<Problem> {
         sorted(problems.into_iter().map(|p| read::with_path(&self.root, p)).collect())

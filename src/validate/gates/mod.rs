@@ -5,6 +5,10 @@
 //! passed `future`; a record is late if its event time is before the watermark as it stood when
 //! the record came. A future record that the policy keeps goes on as a row and does not move the
 //! watermark: one wrong clock must not make everybody else late.
+//!
+//! A dead letter that was sent again is usually late by then. Its header says so, and unless the
+//! pipeline file names a policy for late records it is kept; the header lies in the log with the
+//! record, so that a replay decides the same.
 
 mod event_time;
 mod partitioner;
@@ -15,7 +19,7 @@ pub use event_time::{EventTime, TimeUnitSpec};
 pub use partitioner::Partitioner;
 
 use crate::{
-    batch::{Decoded, Policy, RawBatch, RawRecord, Reason, Rejections, Rows},
+    batch::{Decoded, Policy, REPLAYED, RawBatch, RawRecord, Reason, Rejections, Rows},
     registry::{Problem, Span},
 };
 use arrow::{
@@ -47,6 +51,9 @@ pub struct GateOptions {
     pub partitions: Option<i32>,
     /// What happens to late records.
     pub late: Policy,
+    /// What happens to late records that were dead letters and were sent again: those with the
+    /// header [`REPLAYED`].
+    pub late_replayed: Policy,
     /// What happens to records of the future.
     pub future: Policy,
 }
@@ -106,7 +113,7 @@ impl Gates {
                 .present(times[row], row, &rows)
                 .and_then(|time| self.own(&record, row, &rows).map(|()| time))
                 .and_then(|time| self.place(&record, raw.partition()).map(|()| time))
-                .and_then(|time| self.time(time, record.timestamp_ms));
+                .and_then(|time| self.time(time, &record));
             keep.push(verdict.is_ok());
             match verdict {
                 Ok(Passed { event_time, late }) => {
@@ -171,18 +178,27 @@ impl Gates {
     }
 
     /// `future` and `late`; moves the watermark.
-    fn time(&mut self, event_time: i64, timestamp_ms: Option<i64>) -> Result<Passed, Refusal> {
+    fn time(&mut self, event_time: i64, record: &RawRecord<'_>) -> Result<Passed, Refusal> {
         let watermark = self.progress.watermark(self.options.lateness_us);
-        match self.future(event_time, watermark, timestamp_ms) {
+        match self.future(event_time, watermark, record.timestamp_ms) {
             None => self.progress.advance(event_time),
             Some(_) if self.options.future == Policy::Keep => {}
             Some(detail) => return Err((Reason::Future, detail)),
         }
         let late = event_time < watermark;
-        if late && self.options.late != Policy::Keep {
+        if late && self.late_policy(record) != Policy::Keep {
             return Err((Reason::Late, "the event time is before the watermark".to_owned()));
         }
         Ok(Passed { event_time, late })
+    }
+
+    /// Headers are looked at for late records only, so that nobody else pays for them.
+    fn late_policy(&self, record: &RawRecord<'_>) -> Policy {
+        if self.options.late == self.options.late_replayed {
+            return self.options.late;
+        }
+        let replayed = record.headers.last(REPLAYED).is_some();
+        if replayed { self.options.late_replayed } else { self.options.late }
     }
 
     fn future(&mut self, event_time: i64, watermark: i64, ms: Option<i64>) -> Option<String> {

@@ -27,6 +27,7 @@ fn options() -> GateOptions {
         partitioner: None,
         partitions: None,
         late: Policy::Reject,
+        late_replayed: Policy::Reject,
         future: Policy::Reject,
     }
 }
@@ -129,7 +130,7 @@ proptest! {
         records in records(), late in policy(), future in policy(),
         max_jump_us in prop::option::of(8_000i64..20_000), cut in 1usize..40,
     ) {
-        let options = GateOptions { max_jump_us, late, future, ..options() };
+        let options = GateOptions { max_jump_us, late, late_replayed: late, future, ..options() };
         let (mut whole, mut pieces) = (gates(&options), gates(&options));
         let verdicts = judge(&mut whole, &records, records.len());
         prop_assert_eq!(&verdicts, &expected(&options, &records));
@@ -239,4 +240,30 @@ fn details_name_the_field_and_not_the_value() {
             "the event time is over 50ms after the Kafka timestamp",
         ]
     );
+}
+
+#[test]
+fn a_late_record_that_was_sent_again_has_a_policy_of_its_own() {
+    let options = GateOptions { late_replayed: Policy::Keep, ..options() };
+    let mut raw = RawBatch::new("t".into(), 0);
+    for offset in 0..4 {
+        raw.push(offset, None, Some(b"a"), Some(b"{}"));
+        match offset {
+            2 => raw.header(REPLAYED, Some(b"1")),
+            3 => raw.header(b"millstream-replayed-from", Some(b"t.dlq/0/7")),
+            _ => {}
+        }
+    }
+    let times: ArrayRef = Arc::new(Int64Array::from(vec![100, 89, 89, 89]));
+    let keys: ArrayRef = Arc::new(StringArray::from(vec!["a"; 4]));
+    let columns = RecordBatch::try_new(schema(), vec![times, keys]).unwrap();
+    let decoded = Decoded { columns, records: (0..4).collect() };
+    let judged = |options: &GateOptions| {
+        let mut rejected = Rejections::default();
+        let rows = gates(options).advance(&raw, decoded.clone(), &mut rejected);
+        (rows.records, rows.late)
+    };
+    assert_eq!(judged(&options), (vec![0, 2], vec![false, true]));
+    let drop = GateOptions { late: Policy::Drop, late_replayed: Policy::Drop, ..options };
+    assert_eq!(judged(&drop), (vec![0], vec![false]));
 }
