@@ -1,7 +1,11 @@
 //! `millstream check`: says what a pipeline file does, or what is wrong with it.
 
 use super::{Exit, settings::SettingsArgs, terminal};
-use crate::pipeline::{Definition, Overrides, connect, supervisor};
+use crate::pipeline::{
+    Definition, Overrides,
+    connect::{self, Missing},
+    supervisor,
+};
 use std::path::PathBuf;
 
 /// Arguments of `check`.
@@ -34,7 +38,9 @@ fn ask_cluster(args: &Args, definition: &Definition) -> anyhow::Result<Exit> {
     };
     let admin = supervisor::admin(&settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let cluster = runtime.block_on(connect::inspect(&admin, definition, false));
+    let missing = if settings.create_topics { Missing::Permit } else { Missing::Refuse };
+    let mut cluster = runtime.block_on(connect::inspect(&admin, definition, missing));
+    cluster.rehearse(&admin, definition);
     terminal::answer("\ncluster")?;
     for finding in &cluster.findings {
         terminal::answer(format_args!("  {finding}"))?;

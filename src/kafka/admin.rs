@@ -1,5 +1,6 @@
 //! Questions to the cluster that are asked before a pipeline starts.
 
+use super::ffi::{Operation, Resource, authorized_operations};
 use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
@@ -80,6 +81,7 @@ impl ProducerContext for Complaints {
 
 /// A client for questions.
 pub struct Admin {
+    config: ClientConfig,
     client: AdminClient<Complaints>,
     /// Asks for metadata: an admin client tells nobody why it cannot connect.
     probe: BaseProducer<Complaints>,
@@ -92,7 +94,7 @@ impl Admin {
         let create = AdminError::Create;
         let client = config.create_with_context(Complaints::default()).map_err(create)?;
         let probe = config.create_with_context(Complaints::default()).map_err(create)?;
-        Ok(Self { client, probe, timeout })
+        Ok(Self { config: config.clone(), client, probe, timeout })
     }
 
     /// What the client itself said of the connection says more than the request's error.
@@ -163,7 +165,23 @@ impl Admin {
         partitions: i32,
         config: &[(&str, &str)],
     ) -> Result<(), AdminError> {
-        let options = AdminOptions::new().operation_timeout(Some(self.timeout));
+        self.create_or_ask(topic, partitions, config, false).await
+    }
+
+    /// Asks whether a topic could be created, without creating it.
+    pub async fn may_create(&self, topic: &str, partitions: i32) -> Result<(), AdminError> {
+        self.create_or_ask(topic, partitions, &[], true).await
+    }
+
+    async fn create_or_ask(
+        &self,
+        topic: &str,
+        partitions: i32,
+        config: &[(&str, &str)],
+        validate_only: bool,
+    ) -> Result<(), AdminError> {
+        let options =
+            AdminOptions::new().operation_timeout(Some(self.timeout)).validate_only(validate_only);
         // Replication -1 asks for the broker's default.
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         for (name, value) in config {
@@ -180,5 +198,23 @@ impl Admin {
             ))) => Err(AdminError::Forbidden(topic.to_owned(), code)),
             Some(Err((_, code))) => Err(AdminError::Topic(topic.to_owned(), code)),
         }
+    }
+
+    /// What this client's principal may do; none where the brokers do not say.
+    pub fn operations(
+        &self,
+        resource: Resource<'_>,
+    ) -> Result<Option<Vec<Operation>>, RDKafkaErrorCode> {
+        authorized_operations(self.probe.client(), resource, self.timeout)
+    }
+
+    /// Asks whether transactions under this id are permitted. The broker remembers the id; nobody
+    /// may use it for anything else, as a producer that does is fenced.
+    pub fn may_transact(&self, transactional_id: &str) -> Result<(), KafkaError> {
+        let mut config = self.config.clone();
+        config.set("transactional.id", transactional_id);
+        let producer: BaseProducer<Complaints> =
+            config.create_with_context(Complaints::default())?;
+        producer.init_transactions(self.timeout)
     }
 }

@@ -11,8 +11,8 @@ pub use config::{
     max_poll_interval, producer_config,
 };
 pub use ffi::{
-    Notice, PartitionQueue, Wakeup, assignment_lost, log_end, metadata, produce, ring_events,
-    silence_events,
+    Notice, Operation, PartitionQueue, Resource, Wakeup, assignment_lost, authorized_operations,
+    log_end, metadata, produce, ring_events, silence_events,
 };
 
 pub(crate) use client::unassign;

@@ -1,7 +1,11 @@
 //! What the cluster must offer before a pipeline starts, asked once.
 
-use super::Definition;
-use crate::kafka::admin::{Admin, AdminError, TopicFacts};
+use super::{Definition, Delivery};
+use crate::kafka::{
+    Operation, Resource,
+    admin::{Admin, AdminError, TopicFacts},
+};
+use rdkafka::error::RDKafkaErrorCode;
 use std::collections::BTreeMap;
 
 /// What was found out about the cluster.
@@ -24,53 +28,101 @@ pub struct Cluster {
 /// Room for the headers that a dead letter gets beside the record itself.
 const HEADER_ROOM: u64 = 64 * 1024;
 
-/// Looks at the topics of a pipeline; with `create`, makes missing output topics.
-pub async fn inspect(admin: &Admin, definition: &Definition, create: bool) -> Cluster {
+/// What becomes of an output topic that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is a problem.
+    Refuse,
+    /// It is created.
+    Create,
+    /// It is asked whether it could be created.
+    Permit,
+}
+
+/// Looks at the topics of a pipeline and at what may be done to them; makes missing output topics
+/// if `missing` says so.
+pub async fn inspect(admin: &Admin, definition: &Definition, missing: Missing) -> Cluster {
     let mut cluster = Cluster::default();
     let spec = definition.spec();
     for topic in &spec.source.topics {
-        if let Some(facts) = cluster.look(admin, topic, None).await {
+        if let Some(facts) = cluster.look(admin, (topic, Operation::Read), None).await {
             cluster.inputs.insert(topic.clone(), facts.partitions);
             cluster.check_input(&facts);
+            cluster.permitted(admin, Resource::Topic(topic), Operation::Read);
         }
     }
-    let create = create.then_some(cluster.input_partitions().max(1));
-    if let Some(facts) = cluster.look(admin, &spec.output.topic, create).await {
+    let create = Some((missing, cluster.input_partitions().max(1)));
+    if let Some(facts) = cluster.look(admin, (&spec.output.topic, Operation::Write), create).await {
+        cluster.permitted(admin, Resource::Topic(&facts.name), Operation::Write);
         cluster.output_partitions = facts.partitions;
         cluster.check_limit(&facts, spec.limits.vector_bytes.0, "limits.vector_bytes");
     }
     if let Some(dead_letter) = &spec.dead_letter
-        && let Some(facts) = cluster.look(admin, &dead_letter.topic, create).await
+        && let Some(facts) =
+            cluster.look(admin, (&dead_letter.topic, Operation::Write), create).await
     {
         let bytes = spec.limits.record_bytes.0 + HEADER_ROOM;
         cluster.check_limit(&facts, bytes, "limits.record_bytes + 64 KiB");
+        cluster.permitted(admin, Resource::Topic(&facts.name), Operation::Write);
     }
+    cluster.permitted(admin, Resource::Group(&spec.pipeline), Operation::Read);
     cluster
 }
 
 impl Cluster {
+    /// Tries what no description tells: whether transactions are permitted. Their ids begin with the
+    /// pipeline's name and a hyphen; no instance has the one that is used here.
+    pub fn rehearse(&mut self, admin: &Admin, definition: &Definition) {
+        let spec = definition.spec();
+        if self.unreachable || spec.delivery != Delivery::ExactlyOnce {
+            return;
+        }
+        let pipeline = &spec.pipeline;
+        match admin.may_transact(&format!("{pipeline}-check")) {
+            Ok(()) => self.findings.push(format!("transactional ids `{pipeline}-*`: permitted")),
+            Err(error) => self.problems.push(format!(
+                "transactional ids `{pipeline}-*`: {error}; Write must be permitted for ids that \
+                 begin so, deploy/kafka/acls.sh grants it"
+            )),
+        }
+    }
+
     /// Partitions of all input topics together.
     pub fn input_partitions(&self) -> i32 {
         self.inputs.values().sum()
     }
 
-    /// Describes a topic, after making it if it is missing and `create` says how many partitions.
+    /// Describes a topic that this is to be done with. If it is missing, `create` says what is done
+    /// about it and how many partitions it gets.
     async fn look(
         &mut self,
         admin: &Admin,
-        topic: &str,
-        create: Option<i32>,
+        (topic, operation): (&str, Operation),
+        create: Option<(Missing, i32)>,
     ) -> Option<TopicFacts> {
         if self.unreachable {
             return None;
         }
         let mut answer = admin.describe(topic).await;
-        if let (Err(AdminError::Missing(_)), Some(partitions)) = (&answer, create) {
-            match admin.create(topic, partitions, &[]).await {
-                Ok(()) => self.findings.push(format!("topic `{topic}` created")),
-                Err(error) => self.problems.push(format!("cannot create topic `{topic}`: {error}")),
+        let cannot = |error| format!("cannot create topic `{topic}`: {error}");
+        match (&answer, create) {
+            (Err(AdminError::Missing(_)), Some((Missing::Create, partitions))) => {
+                match admin.create(topic, partitions, &[]).await {
+                    Ok(()) => self.findings.push(format!("topic `{topic}` created")),
+                    Err(error) => self.problems.push(cannot(error)),
+                }
+                answer = described_soon(admin, topic).await;
             }
-            answer = described_soon(admin, topic).await;
+            (Err(AdminError::Missing(_)), Some((Missing::Permit, partitions))) => {
+                match admin.may_create(topic, partitions).await {
+                    Ok(()) => self.findings.push(format!(
+                        "topic `{topic}`: missing, `run` creates it with {partitions} partitions"
+                    )),
+                    Err(error) => self.problems.push(cannot(error)),
+                }
+                return None;
+            }
+            _ => {}
         }
         match answer {
             Ok(facts) => {
@@ -82,12 +134,29 @@ impl Cluster {
                 self.problems.push(format!("{error}; {hint}"));
                 None
             }
+            Err(AdminError::Forbidden(..)) => {
+                // Whoever may read or write may also describe: this tells more than the answer.
+                self.problems.push(not_permitted(Resource::Topic(topic), operation));
+                None
+            }
             Err(error) => {
                 self.unreachable |= matches!(error, AdminError::Unreachable(..));
                 self.problems.push(error.to_string());
                 None
             }
         }
+    }
+
+    /// Notes that this is not permitted, or for topics that their settings may not be seen.
+    fn permitted(&mut self, admin: &Admin, resource: Resource<'_>, operation: Operation) {
+        if self.unreachable {
+            return;
+        }
+        let needed: &[Operation] = match resource {
+            Resource::Topic(_) => &[operation, Operation::DescribeConfigs],
+            Resource::Group(_) => &[operation],
+        };
+        self.problems.extend(forbidden(admin, resource, needed));
     }
 
     fn check_input(&mut self, facts: &TopicFacts) {
@@ -111,6 +180,36 @@ impl Cluster {
             ));
         }
     }
+}
+
+/// A sentence for each of the needed operations that the principal may not do. Brokers without an
+/// authorizer permit all; where they do not say, the first request tells.
+pub(super) fn forbidden(
+    admin: &Admin,
+    resource: Resource<'_>,
+    needed: &[Operation],
+) -> Vec<String> {
+    let permitted = match admin.operations(resource) {
+        Ok(Some(permitted)) => permitted,
+        Err(
+            RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed,
+        ) => Vec::new(),
+        // A group that never was has no description.
+        Ok(None) | Err(_) => return Vec::new(),
+    };
+    let missing = needed.iter().filter(|operation| !permitted.contains(operation));
+    missing.map(|operation| not_permitted(resource, *operation)).collect()
+}
+
+fn not_permitted(resource: Resource<'_>, operation: Operation) -> String {
+    let (kind, name) = match resource {
+        Resource::Topic(name) => ("topic", name),
+        Resource::Group(name) => ("group", name),
+    };
+    let operation = operation.name();
+    format!(
+        "{kind} `{name}`: {operation} is not permitted; deploy/kafka/acls.sh grants what is needed"
+    )
 }
 
 /// A topic just created takes a moment until every broker knows it.

@@ -5,7 +5,7 @@
 
 use super::{
     Definition, Totals,
-    connect::{self, Cluster},
+    connect::{self, Cluster, Missing},
     tasks,
     worker::{Progress, Report, Worker, WorkerError, WorkerOptions, WorkerSummary},
 };
@@ -205,7 +205,8 @@ async fn ask_cluster(
     let timeout = duration(settings.startup_timeout.us);
     let admin = Admin::connect(&kafka::admin_config(&clients.producer), timeout)
         .map_err(|error| RunError::Cluster(vec![error.to_string()]))?;
-    let cluster = connect::inspect(&admin, definition, settings.create_topics).await;
+    let missing = if settings.create_topics { Missing::Create } else { Missing::Refuse };
+    let cluster = connect::inspect(&admin, definition, missing).await;
     for finding in &cluster.findings {
         info!("{finding}");
     }

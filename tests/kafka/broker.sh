@@ -10,7 +10,8 @@
 #   broker.sh tool CLASS ARGS...    runs one of Kafka's own tools, e.g. org.apache.kafka.tools.TopicCommand
 #
 # DIR/env sets KAFKA_BOOTSTRAP (plaintext) and KAFKA_TLS_BOOTSTRAP, KAFKA_TLS_CA, KAFKA_TLS_USER,
-# KAFKA_TLS_PASSWORD (SASL_SSL with SCRAM-SHA-512). Where KAFKA_BOOTSTRAP is set already, `run` uses
+# KAFKA_TLS_PASSWORD (SASL_SSL with SCRAM-SHA-512). Both may do everything; KAFKA_ACL_USER, with the
+# same password, only what an ACL grants. Where KAFKA_BOOTSTRAP is set already, `run` uses
 # that broker and starts none; the KAFKA_TLS_* are then the caller's to set. SCRAM against Kafka 4
 # needs librdkafka 2.6.1 or later, so Debian 12's kcat (2.0.2) reaches the plaintext listener only.
 set -euo pipefail
@@ -77,6 +78,8 @@ sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 ssl.keystore.type=PEM
 ssl.keystore.location=$dir/tls/server.pem
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:millstream
 log.dirs=$dir/data
 auto.create.topics.enable=false
 # Tests bring records with any Kafka timestamp; age deletes none of them.
@@ -136,7 +139,8 @@ start() {
     cluster=$(java_main kafka.tools.StorageTool random-uuid)
     properties "$dir" "$plain" "$tls" "$controller" >"$dir/server.properties"
     java_main kafka.tools.StorageTool format --cluster-id "$cluster" --config "$dir/server.properties" \
-        --add-scram "SCRAM-SHA-512=[name=millstream,password=$password]" >"$dir/broker.log" 2>&1 ||
+        --add-scram "SCRAM-SHA-512=[name=millstream,password=$password]" \
+        --add-scram "SCRAM-SHA-512=[name=restricted,password=$password]" >"$dir/broker.log" 2>&1 ||
         fail_with_log "$dir" "formatting failed"
 
     # A session of its own: Ctrl-C goes to the tests, and the broker is stopped after them.
@@ -151,6 +155,7 @@ export KAFKA_TLS_BOOTSTRAP=127.0.0.1:$tls
 export KAFKA_TLS_CA=$dir/tls/ca.pem
 export KAFKA_TLS_USER=millstream
 export KAFKA_TLS_PASSWORD=$password
+export KAFKA_ACL_USER=restricted
 EOF
     say "up on 127.0.0.1:$plain, with TLS on 127.0.0.1:$tls"
 }

@@ -3,7 +3,8 @@
 //! * batch consume from split partition queues (half the CPU of `poll`),
 //! * headers as bytes (rust-rdkafka's accessor panics on a name that is not UTF-8),
 //! * offset metadata as bytes (its accessor panics on binary metadata),
-//! * one wake-up for many queues.
+//! * one wake-up for many queues,
+//! * what a principal may do to a topic or a group.
 //!
 //! Batch consume of librdkafka before 2.13.2 moves the position past an error message as if it were
 //! a record, an end-of-partition notice included (librdkafka#4844); a later pause or rebalance then
@@ -12,6 +13,10 @@
 //!
 //! Every pointer lives inside a type here that cannot outlive its client.
 #![expect(unsafe_code, reason = "the crate's only FFI module; each block says why it is sound")]
+
+mod operations;
+
+pub use operations::{Operation, Resource, authorized_operations};
 
 use super::client::{Consumer, Producer};
 use crate::batch::{Message, RawBatch};
