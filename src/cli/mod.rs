@@ -6,6 +6,7 @@
 mod check;
 mod components;
 mod demo;
+mod dlq;
 mod exit;
 mod health;
 mod replay;
@@ -39,6 +40,8 @@ enum Verb {
     Test(test::Args),
     /// Runs a pipeline over a file of JSON lines, vectors to standard output.
     Replay(replay::Args),
+    /// Counts dead letters, shows them, sends them to their input topic again.
+    Dlq(dlq::Args),
     /// Lists what a pipeline file can be made of.
     Components(components::Args),
     /// Prints the schema of a pipeline's vectors.
@@ -73,6 +76,7 @@ fn run(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Check(args) => check::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Dlq(args) => dlq::run(&args),
         Verb::Components(args) => components::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Health(args) => health::run(&args),

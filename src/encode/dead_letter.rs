@@ -8,6 +8,14 @@ use std::fmt::Write;
 /// Connect's prefix, so that tools made for its dead letters read these.
 pub const DEAD_LETTER_PREFIX: &str = "__connect.errors.";
 
+/// The context headers of a dead letter in the order in which they follow the record's own, each
+/// behind the prefix.
+pub const DEAD_LETTER_CONTEXT: [&str; 6] =
+    ["topic", "partition", "offset", "stage", "exception.class.name", "exception.message"];
+
+/// The context headers that an oversize record has beside them.
+pub const OVERSIZE_CONTEXT: [&str; 2] = ["value.size", "value.sha256"];
+
 /// Key and headers of an oversize record go out up to this size together; the dead-letter topic
 /// takes `limits.record_bytes` and 64 KiB.
 const OVERSIZE_KEPT_BYTES_MAX: usize = 32 << 10;
@@ -44,15 +52,17 @@ pub fn dead_letter(raw: &RawBatch, rejected: &Rejected, prefix: &str, out: &mut 
     let mut header = |name: &str, value: &str| {
         out.header(format!("{prefix}{name}").as_bytes(), Some(value.as_bytes()));
     };
-    header("topic", raw.topic());
-    header("partition", &raw.partition().to_string());
-    header("offset", &record.offset.to_string());
-    header("stage", rejected.stage);
-    header("exception.class.name", rejected.reason.name());
-    header("exception.message", &rejected.detail);
+    let (partition, offset) = (raw.partition().to_string(), record.offset.to_string());
+    let (reason, detail) = (rejected.reason.name(), rejected.detail.as_str());
+    let values = [raw.topic().as_ref(), &partition, &offset, rejected.stage, reason, detail];
+    for (name, value) in DEAD_LETTER_CONTEXT.into_iter().zip(values) {
+        header(name, value);
+    }
     if oversize {
-        header("value.size", &value_bytes.to_string());
-        header("value.sha256", &sha256(&record));
+        let values = [value_bytes.to_string(), sha256(&record)];
+        for (name, value) in OVERSIZE_CONTEXT.into_iter().zip(&values) {
+            header(name, value);
+        }
     }
 }
 

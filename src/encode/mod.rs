@@ -15,7 +15,7 @@ mod schema;
 mod tests;
 mod time;
 
-pub use dead_letter::{DEAD_LETTER_PREFIX, dead_letter};
+pub use dead_letter::{DEAD_LETTER_CONTEXT, DEAD_LETTER_PREFIX, OVERSIZE_CONTEXT, dead_letter};
 pub use message::PassThrough;
 pub use schema::{arrow_schema, json_schema};
 

@@ -15,6 +15,7 @@
 pub mod cases;
 pub mod clock;
 pub mod connect;
+pub mod dead_letters;
 pub mod demo;
 pub mod replay;
 pub mod spec;

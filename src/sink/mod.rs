@@ -3,6 +3,10 @@
 //! The sink writes the messages of an [`Outbox`] in order and tells when all of them stand. It never
 //! drops one: what fails is reported, and the caller sends the outbox again through a new producer.
 
+mod once;
+
+pub use once::{OnceError, write_once};
+
 use crate::{
     batch::{Outbox, Target},
     kafka::{self, Producer},

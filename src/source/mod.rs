@@ -10,7 +10,9 @@ pub mod flights;
 mod generator;
 mod group;
 mod lookup;
+mod reader;
 
 pub use generator::{Feed, FeedError, Generator, Pace, Record};
 pub use group::{CommitError, Position, Source, SourceError, SourceEvent};
 pub use lookup::{Committed, Lookup};
+pub use reader::{ReadError, ReadFrom, TopicReader};

@@ -54,6 +54,20 @@ fn a_wrong_call_is_not_a_wrong_file() {
 }
 
 #[test]
+fn a_filter_of_dead_letters_that_cannot_be_meant_is_a_wrong_call() {
+    let wrong = |arguments: &[&str]| {
+        let (code, _, error) = run(&[&["dlq", "ls", CARD], arguments].concat());
+        assert_eq!(code, 64, "{error}");
+        error
+    };
+    assert!(wrong(&["--reason", "undecodeable"]).contains("did you mean `undecodable`?"));
+    assert!(wrong(&["--since", "yesterday"]).contains("RFC 3339"));
+    assert!(wrong(&["--partition", "0", "--offsets", "7..3"]).contains("holds no offset"));
+    assert!(wrong(&["--offsets", "3..7"]).contains("--partition"));
+    assert!(wrong(&["--source", "card/1"]).contains("TOPIC/PARTITION/OFFSET"));
+}
+
+#[test]
 fn replay_writes_vectors_and_the_law_apart() {
     let folder = tempfile::tempdir().unwrap();
     let rejected = folder.path().join("rejected.jsonl");

@@ -20,7 +20,9 @@ mod daemon;
 mod oracle;
 mod topic;
 
+mod acls;
 mod connect;
+mod dead_letters;
 mod edges;
 mod faults;
 mod flights;
