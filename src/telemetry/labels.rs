@@ -58,6 +58,60 @@ impl CommitResult {
     pub(super) const NAMES: [&str; 2] = ["committed", "failed"];
 }
 
+/// How a transaction ended. The label `result` of `transactions_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionResult {
+    /// Vectors, dead letters and offsets stand.
+    Committed,
+    /// Nothing of it stands; its messages are sent again or taken over by another member.
+    Aborted,
+    /// The broker refused it because another producer or member has taken over.
+    Fenced,
+    /// The broker did not say how it ended; the committed offsets decide.
+    Ambiguous,
+}
+
+impl TransactionResult {
+    pub(super) const NAMES: [&str; 4] = ["committed", "aborted", "fenced", "ambiguous"];
+}
+
+/// How the writing of a snapshot ended. The label `result` of `snapshots_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotResult {
+    /// It stands in the store.
+    Written,
+    /// The store did not take it; the next one is tried at its time.
+    Failed,
+    /// The state read back from it was another.
+    Divergent,
+}
+
+impl SnapshotResult {
+    pub(super) const NAMES: [&str; 3] = ["written", "failed", "divergent"];
+}
+
+/// Why a snapshot in the store was not used. The label `reason` of `snapshots_rejected_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotRejection {
+    /// It cannot be read: truncated, or a checksum differs.
+    Corrupt,
+    /// It was written by another version of the format.
+    Version,
+    /// It belongs to another definition of the state.
+    Definition,
+    /// It belongs to another topic, or to an earlier one of that name.
+    Topic,
+    /// It lies beyond the committed position.
+    Ahead,
+    /// The store did not hand it out.
+    Unavailable,
+}
+
+impl SnapshotRejection {
+    pub(super) const NAMES: [&str; 6] =
+        ["corrupt", "version", "definition", "topic", "ahead", "unavailable"];
+}
+
 /// What happened to a partition. The label `kind` of `rebalances_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rebalance {

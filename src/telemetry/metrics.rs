@@ -3,7 +3,10 @@
 use super::partition::Partitions;
 use super::process::ProcessMetrics;
 use super::registration::Registration;
-use super::{BuildInfo, CommitResult, PartitionMetrics, Rebalance, Step};
+use super::{
+    BuildInfo, CommitResult, PartitionMetrics, Rebalance, SnapshotRejection, SnapshotResult, Step,
+    TransactionResult,
+};
 use crate::batch::Reason;
 use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
 use std::sync::Arc;
@@ -19,6 +22,9 @@ pub struct Metrics {
     batch_seconds: Vec<Histogram>,
     commits: Vec<IntCounter>,
     rebalances: Vec<IntCounter>,
+    transactions: Vec<IntCounter>,
+    snapshots: Vec<IntCounter>,
+    snapshots_rejected: Vec<IntCounter>,
     /// Records whose offsets were committed.
     pub records_consumed_total: IntCounter,
     /// Vectors acknowledged and committed.
@@ -37,8 +43,24 @@ pub struct Metrics {
     pub replay_records_total: IntCounter,
     /// Records still to be folded again before all partitions are live.
     pub replay_remaining_records: IntGauge,
+    /// Estimate of the seconds until they are.
+    pub replay_remaining_seconds: IntGauge,
     /// Partitions assigned to this process.
     pub partitions_assigned: IntGauge,
+    /// Assigned partitions that stopped for good: a person has to decide.
+    pub partitions_stopped: IntGauge,
+    /// Assigned partitions that make no progress although they have lag.
+    pub partitions_stalled: IntGauge,
+    /// 1 while a transient failure keeps the process from publishing.
+    pub degraded: IntGauge,
+    /// Transactions of this process that the broker refused because somebody took its place.
+    pub zombie_fenced_total: IntCounter,
+    /// Age of the newest snapshot of the assigned partition that has the oldest one.
+    pub snapshot_age_seconds: IntGauge,
+    /// Beginning of a snapshot to its place in the store.
+    pub snapshot_seconds: Histogram,
+    /// Bytes of the newest snapshots of the assigned partitions.
+    pub snapshot_bytes: IntGauge,
     /// Replays whose digest differs from the committed one. Must stay 0.
     pub fold_divergence_total: IntCounter,
     /// Encoded messages of open commits; bounded by `commit_bytes` per worker.
@@ -62,17 +84,25 @@ impl Metrics {
             rejected: new.counters("records_rejected_total", REJECTED, "reason", &reasons()),
             dropped: new.counters("records_dropped_total", DROPPED, "reason", &reasons()),
             batch_seconds: new.batch_seconds(),
-            commits: new.counters(
-                "commits_total",
-                "Commits of offsets by result.",
+            commits: new.counters("commits_total", COMMITS, "result", &CommitResult::NAMES),
+            rebalances: new.counters("rebalances_total", REBALANCES, "kind", &Rebalance::NAMES),
+            transactions: new.counters(
+                "transactions_total",
+                "Transactions by result.",
                 "result",
-                &CommitResult::NAMES,
+                &TransactionResult::NAMES,
             ),
-            rebalances: new.counters(
-                "rebalances_total",
-                "Changes of the assignment by kind.",
-                "kind",
-                &Rebalance::NAMES,
+            snapshots: new.counters(
+                "snapshots_total",
+                "Snapshots by result.",
+                "result",
+                &SnapshotResult::NAMES,
+            ),
+            snapshots_rejected: new.counters(
+                "snapshots_rejected_total",
+                SNAPSHOTS_REJECTED,
+                "reason",
+                &SnapshotRejection::NAMES,
             ),
             partitions: Arc::new(Partitions::new(
                 new.partition_gauges("consumer_lag_records", CONSUMER_LAG),
@@ -87,7 +117,15 @@ impl Metrics {
             state_keys: new.gauge("state_keys", "Keys that have state."),
             replay_records_total: new.counter("replay_records_total", REPLAYED),
             replay_remaining_records: new.gauge("replay_remaining_records", REMAINING),
+            replay_remaining_seconds: new.gauge("replay_remaining_seconds", REMAINING_TIME),
             partitions_assigned: new.gauge("partitions_assigned", "Partitions assigned here."),
+            partitions_stopped: new.gauge("partitions_stopped", STOPPED),
+            partitions_stalled: new.gauge("partitions_stalled", STALLED),
+            degraded: new.gauge("degraded", "1 while a transient failure holds publishing up."),
+            zombie_fenced_total: new.counter("zombie_fenced_total", FENCED),
+            snapshot_age_seconds: new.gauge("snapshot_age_seconds", SNAPSHOT_AGE),
+            snapshot_seconds: new.snapshot_seconds(),
+            snapshot_bytes: new.gauge("snapshot_bytes", "Bytes of the newest snapshots."),
             fold_divergence_total: new.counter("fold_divergence_total", DIVERGENCE),
             outbox_bytes: new.gauge("outbox_bytes", "Encoded messages of open commits."),
             producer_queue_messages: new.gauge("producer_queue_messages", PRODUCER_QUEUE),
@@ -124,6 +162,21 @@ impl Metrics {
         &self.rebalances[kind as usize]
     }
 
+    /// Transactions that ended with `result`.
+    pub fn transactions_total(&self, result: TransactionResult) -> &IntCounter {
+        &self.transactions[result as usize]
+    }
+
+    /// Snapshots whose writing ended with `result`.
+    pub fn snapshots_total(&self, result: SnapshotResult) -> &IntCounter {
+        &self.snapshots[result as usize]
+    }
+
+    /// Snapshots of the store that were not used for `reason`.
+    pub fn snapshots_rejected_total(&self, reason: SnapshotRejection) -> &IntCounter {
+        &self.snapshots_rejected[reason as usize]
+    }
+
     /// The series of one partition. They are removed when the last handle is dropped.
     pub fn partition(&self, topic: &str, partition: i32) -> PartitionMetrics {
         Partitions::handle(&self.partitions, topic, partition)
@@ -146,6 +199,14 @@ const CONSUMER_LAG: &str = "Records between the position and the end of the part
 const WATERMARK_LAG: &str = "Kafka timestamp of the newest record less the watermark.";
 const REPLAYED: &str = "Records folded again to rebuild state.";
 const REMAINING: &str = "Records to fold again before all partitions are live.";
+const REMAINING_TIME: &str = "Estimate of the time until all partitions are live.";
+const COMMITS: &str = "Commits of offsets by result.";
+const REBALANCES: &str = "Changes of the assignment by kind.";
+const STOPPED: &str = "Assigned partitions that stopped until a person decides.";
+const STALLED: &str = "Assigned partitions with lag and without progress.";
+const FENCED: &str = "Transactions refused because another process took over.";
+const SNAPSHOT_AGE: &str = "Age of the oldest of the newest snapshots of the partitions.";
+const SNAPSHOTS_REJECTED: &str = "Snapshots in the store that were not used, by reason.";
 const DIVERGENCE: &str = "Replays whose digest differs from the committed one; must stay 0.";
 const PRODUCER_QUEUE: &str = "Messages handed to the producer and not yet acknowledged.";
 const TLS: &str = "1 if certificates of brokers are not verified.";

@@ -14,7 +14,9 @@ mod registration;
 mod server;
 
 pub use health::{Health, PartitionState};
-pub use labels::{BuildInfo, CommitResult, Rebalance, Step};
+pub use labels::{
+    BuildInfo, CommitResult, Rebalance, SnapshotRejection, SnapshotResult, Step, TransactionResult,
+};
 pub use logs::start_logs;
 pub use metrics::Metrics;
 pub use partition::PartitionMetrics;

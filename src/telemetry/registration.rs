@@ -12,6 +12,9 @@ const BATCH_BUCKETS: [f64; 13] =
 const LATENCY_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
+const SNAPSHOT_BUCKETS: [f64; 12] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
 /// Makes metrics and registers them. Names and labels are constants, so nothing here can fail
 /// that a test would not have seen.
 pub(super) struct Registration {
@@ -62,6 +65,12 @@ impl Registration {
         let help = "Kafka timestamp of a record to the acknowledgement of its vector.";
         let opts = HistogramOpts::new("record_latency_seconds", help).namespace(NAMESPACE);
         self.add(Histogram::with_opts(opts.buckets(LATENCY_BUCKETS.to_vec())))
+    }
+
+    pub(super) fn snapshot_seconds(&self) -> Histogram {
+        let help = "Beginning of a snapshot to its place in the store.";
+        let opts = HistogramOpts::new("snapshot_seconds", help).namespace(NAMESPACE);
+        self.add(Histogram::with_opts(opts.buckets(SNAPSHOT_BUCKETS.to_vec())))
     }
 
     pub(super) fn build_info(&self, build: &BuildInfo<'_>) {

@@ -4,7 +4,8 @@
 use millstream::batch::Reason;
 use millstream::settings::Settings;
 use millstream::telemetry::{
-    self, BuildInfo, CommitResult, Health, Metrics, PartitionState, Rebalance, Step,
+    self, BuildInfo, CommitResult, Health, Metrics, PartitionState, Rebalance, SnapshotRejection,
+    SnapshotResult, Step, TransactionResult,
 };
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -29,6 +30,10 @@ fn busy() -> Metrics {
     metrics.batch_seconds(Step::Decode).observe(0.002);
     metrics.commits_total(CommitResult::Committed).inc();
     metrics.rebalances_total(Rebalance::Assigned).inc();
+    metrics.transactions_total(TransactionResult::Ambiguous).inc();
+    metrics.snapshots_total(SnapshotResult::Divergent).inc();
+    metrics.snapshots_rejected_total(SnapshotRejection::Ahead).inc();
+    metrics.snapshot_seconds.observe(0.2);
     metrics
 }
 
@@ -66,6 +71,11 @@ fn every_label_value_is_there_from_the_start() {
         "millstream_commits_total{result=\"committed\"} 0",
         "millstream_commits_total{result=\"failed\"} 0",
         "millstream_rebalances_total{kind=\"lost\"} 0",
+        "millstream_transactions_total{result=\"fenced\"} 0",
+        "millstream_snapshots_total{result=\"failed\"} 0",
+        "millstream_snapshots_rejected_total{reason=\"corrupt\"} 0",
+        "millstream_degraded 0",
+        "millstream_partitions_stopped 0",
         "millstream_build_info{definition=\"0011aabb\",pipeline=\"card-risk\",version=\"1.2.3\"} 1",
         "millstream_fold_divergence_total 0",
         "millstream_tls_verification_disabled 0",
@@ -83,6 +93,10 @@ fn labels_count_under_their_own_name() {
         "millstream_records_dropped_total{reason=\"duplicate\"} 1",
         "millstream_commits_total{result=\"committed\"} 1",
         "millstream_rebalances_total{kind=\"assigned\"} 1",
+        "millstream_transactions_total{result=\"ambiguous\"} 1",
+        "millstream_snapshots_total{result=\"divergent\"} 1",
+        "millstream_snapshots_rejected_total{reason=\"ahead\"} 1",
+        "millstream_snapshot_seconds_count 1",
         "millstream_batch_seconds_count{step=\"decode\"} 1",
     ] {
         assert!(page.lines().any(|l| l == line), "{line}\n{page}");
