@@ -7,6 +7,7 @@ mod architecture;
 mod broken;
 mod broker;
 mod cli;
+mod deploy;
 mod golden;
 mod json_paths;
 mod pipelines;
