@@ -47,20 +47,21 @@ pub async fn inspect(admin: &Admin, definition: &Definition, missing: Missing) -
     let mut cluster = Cluster::default();
     let spec = definition.spec();
     for topic in &spec.source.topics {
-        if let Some(facts) = cluster.look(admin, topic, None).await {
+        if let Some(facts) = cluster.look(admin, (topic, Operation::Read), None).await {
             cluster.inputs.insert(topic.clone(), facts.partitions);
             cluster.check_input(&facts);
             cluster.permitted(admin, Resource::Topic(topic), Operation::Read);
         }
     }
     let create = Some((missing, cluster.input_partitions().max(1)));
-    if let Some(facts) = cluster.look(admin, &spec.output.topic, create).await {
+    if let Some(facts) = cluster.look(admin, (&spec.output.topic, Operation::Write), create).await {
         cluster.permitted(admin, Resource::Topic(&facts.name), Operation::Write);
         cluster.output_partitions = facts.partitions;
         cluster.check_limit(&facts, spec.limits.vector_bytes.0, "limits.vector_bytes");
     }
     if let Some(dead_letter) = &spec.dead_letter
-        && let Some(facts) = cluster.look(admin, &dead_letter.topic, create).await
+        && let Some(facts) =
+            cluster.look(admin, (&dead_letter.topic, Operation::Write), create).await
     {
         let bytes = spec.limits.record_bytes.0 + HEADER_ROOM;
         cluster.check_limit(&facts, bytes, "limits.record_bytes + 64 KiB");
@@ -93,12 +94,12 @@ impl Cluster {
         self.inputs.values().sum()
     }
 
-    /// Describes a topic. If it is missing, `create` says what is done about it and how many
-    /// partitions it gets.
+    /// Describes a topic that this is to be done with. If it is missing, `create` says what is done
+    /// about it and how many partitions it gets.
     async fn look(
         &mut self,
         admin: &Admin,
-        topic: &str,
+        (topic, operation): (&str, Operation),
         create: Option<(Missing, i32)>,
     ) -> Option<TopicFacts> {
         if self.unreachable {
@@ -133,6 +134,11 @@ impl Cluster {
             Err(error @ AdminError::Missing(_)) => {
                 let hint = "create it, or set `create_topics: true` for output topics";
                 self.problems.push(format!("{error}; {hint}"));
+                None
+            }
+            Err(AdminError::Forbidden(..)) => {
+                // Whoever may read or write may also describe: this tells more than the answer.
+                self.problems.push(not_permitted(Resource::Topic(topic), operation));
                 None
             }
             Err(error) => {
@@ -193,19 +199,19 @@ pub(super) fn forbidden(
         // A group that never was has no description.
         Ok(None) | Err(_) => return Vec::new(),
     };
-    let what = match resource {
-        Resource::Topic(name) => format!("topic `{name}`"),
-        Resource::Group(name) => format!("group `{name}`"),
-    };
     let missing = needed.iter().filter(|operation| !permitted.contains(operation));
-    missing
-        .map(|operation| {
-            let operation = operation.name();
-            format!(
-                "{what}: {operation} is not permitted; deploy/kafka/acls.sh grants what is needed"
-            )
-        })
-        .collect()
+    missing.map(|operation| not_permitted(resource, *operation)).collect()
+}
+
+fn not_permitted(resource: Resource<'_>, operation: Operation) -> String {
+    let (kind, name) = match resource {
+        Resource::Topic(name) => ("topic", name),
+        Resource::Group(name) => ("group", name),
+    };
+    let operation = operation.name();
+    format!(
+        "{kind} `{name}`: {operation} is not permitted; deploy/kafka/acls.sh grants what is needed"
+    )
 }
 
 /// A topic just created takes a moment until every broker knows it.

@@ -19,7 +19,7 @@ fn of_kind<'d>(documents: &'d [Node], kind: &str) -> &'d Node {
     documents.iter().find(is).expect(kind)
 }
 
-/// The files of the ConfigMap in a directory, and the secrets that its settings name.
+/// The files of the configuration in a directory, and the secrets that its settings name.
 fn mounted(documents: &[Node]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let data = of_kind(documents, "ConfigMap").get("data").unwrap().as_map().unwrap();

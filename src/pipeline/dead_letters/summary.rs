@@ -1,7 +1,7 @@
 //! Dead letters counted: by reason and by the partition that their records came from.
 
 use super::{Letter, show::timestamp};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
 /// Counts of dead letters.
@@ -18,6 +18,18 @@ struct Group {
     offsets: Option<Range>,
     /// By partition of the dead-letter topic.
     places: BTreeMap<i32, Range>,
+}
+
+/// The form of a line; what is not known is null.
+#[derive(Serialize)]
+struct GroupJson<'a> {
+    reason: Option<&'a String>,
+    topic: Option<&'a str>,
+    partition: Option<i32>,
+    dead_letters: u64,
+    timestamps_ms: Option<[i64; 2]>,
+    offsets: Option<[i64; 2]>,
+    places: Vec<(i32, i64, i64)>,
 }
 
 /// The lowest and the highest of some numbers.
@@ -71,23 +83,23 @@ impl Summary {
         group.places.insert(letter.place.partition, Range::with(place, letter.place.offset));
     }
 
-    /// One JSON object per reason and input partition; times are milliseconds since the epoch,
-    /// and all ranges name their first and last.
-    pub fn json(&self) -> impl Iterator<Item = Value> + use<'_> {
+    /// One JSON object per reason and input partition; times are milliseconds since the epoch, and
+    /// all ranges are their first and last.
+    pub fn json(&self) -> impl Iterator<Item = String> + use<'_> {
         self.groups.iter().map(|((reason, input), group)| {
-            let range = |range: Option<Range>| range.map(|r| json!([r.first, r.last]));
-            let place = |(partition, r): (&i32, &Range)| json!([partition, r.first, r.last]);
+            let range = |range: Range| [range.first, range.last];
             let (topic, partition) = input.rsplit_once('/').unzip();
-            let named = (reason != NO_REASON).then_some(reason);
-            json!({
-                "reason": named,
-                "topic": topic,
-                "partition": partition.and_then(|p| p.parse::<i32>().ok()),
-                "dead_letters": group.letters,
-                "timestamps_ms": range(group.timestamps_ms),
-                "offsets": range(group.offsets),
-                "places": group.places.iter().map(place).collect::<Vec<_>>(),
-            })
+            let places = group.places.iter();
+            let line = GroupJson {
+                reason: (reason != NO_REASON).then_some(reason),
+                topic,
+                partition: partition.and_then(|partition| partition.parse().ok()),
+                dead_letters: group.letters,
+                timestamps_ms: group.timestamps_ms.map(range),
+                offsets: group.offsets.map(range),
+                places: places.map(|(partition, r)| (*partition, r.first, r.last)).collect(),
+            };
+            serde_json::to_string(&line).expect("text and numbers have a JSON form")
         })
     }
 
@@ -171,7 +183,7 @@ late    in/0   2        1970-01-01T00:00:01.000Z  1970-01-01T00:01:01.000Z  2..5
 late    in/1   1        1970-01-01T00:00:00.005Z  1970-01-01T00:00:00.005Z  9        1/6
 4 dead letters"
         );
-        let json: Vec<String> = summary.json().map(|line| line.to_string()).collect();
+        let json: Vec<String> = summary.json().collect();
         assert_eq!(
             json[1],
             r#"{"reason":"late","topic":"in","partition":0,"dead_letters":2,"timestamps_ms":[1000,61000],"offsets":[2,5],"places":[[1,4,5]]}"#

@@ -101,7 +101,7 @@ impl Restricted {
         (code, daemon.log())
     }
 
-    fn client(&self) -> Vec<(String, String)> {
+    fn client() -> Vec<(String, String)> {
         [
             ("bootstrap.servers", variable("KAFKA_TLS_BOOTSTRAP")),
             ("security.protocol", "SASL_SSL".to_owned()),
@@ -117,7 +117,7 @@ impl Restricted {
     /// The principal begins a transaction as a worker of the pipeline does, and writes in it.
     fn transact(&self) -> Result<(), KafkaError> {
         let mut config = cluster::client();
-        for (name, value) in self.client() {
+        for (name, value) in Self::client() {
             config.set(name, value);
         }
         config.set("transactional.id", format!("{}-millstream-0-1", self.pipeline.name));
@@ -131,7 +131,7 @@ impl Restricted {
 
     /// What `check --connect` asks where delivery is exactly once.
     fn may_transact(&self) -> Result<(), KafkaError> {
-        let config = kafka::admin_config(&ClientProperties::new(self.client()));
+        let config = kafka::admin_config(&ClientProperties::new(Self::client()));
         let admin = Admin::connect(&config, Duration::from_secs(20)).unwrap();
         admin.may_transact(&format!("{}-check", self.pipeline.name))
     }
@@ -182,7 +182,8 @@ fn the_permissions_of_acls_sh_are_enough_and_each_is_needed() {
     let producer = cluster::producer();
     producer.send(BaseRecord::<[u8], _>::to(input).payload("no JSON")).unwrap();
     cluster::flush(&producer);
-    fails(restricted.millstream(&["check", "--connect"]), &["not authorised for topic"]).unwrap();
+    let nothing = restricted.millstream(&["check", "--connect"]);
+    fails(nothing, &[&format!("topic `{input}`: Read is not permitted")]).unwrap();
 
     restricted.acls(&[]);
     let (code, log) = restricted.run();

@@ -299,6 +299,29 @@ fn a_late_record_that_is_sent_again_is_kept_unless_the_file_says_otherwise() {
     }
 }
 
+/// A transaction holds all of them: the one that could be sent is not sent either, nor twice when
+/// it is asked for again.
+#[test]
+fn when_one_cannot_be_sent_none_is() {
+    let pipeline = pipeline(1);
+    let letter = |partition: &str| {
+        let values = [&pipeline.input, partition, "7", "validate", "invalid", "x"];
+        let names = millstream::encode::DEAD_LETTER_CONTEXT.into_iter().zip(values);
+        let header = |(name, value): (&str, &str)| {
+            (format!("__connect.errors.{name}").into_bytes(), Some(value.as_bytes().to_vec()))
+        };
+        Bytes { headers: names.map(header).collect(), ..record(0, 1_000, "again") }
+    };
+    produce(&pipeline.dead_letter, &[letter("0"), letter("9")]);
+    let (code, told) = dlq(&pipeline, "replay", &[]);
+    assert_eq!((code, told.as_str()), (1, ""));
+    assert_eq!(read(&pipeline.input, 1), []);
+    let (code, told) = dlq(&pipeline, "replay", &["--limit", "1"]);
+    assert_eq!((code, told.as_str()), (0, "sent 1, refused 0\n"));
+    let sent = read(&pipeline.input, 1);
+    assert_eq!((sent.len(), sent[0].value.as_deref()), (1, Some(&b"again"[..])));
+}
+
 /// Markers of transactions take offsets, aborted records are none, and what is still open is not
 /// waited for.
 #[test]
