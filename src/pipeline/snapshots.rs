@@ -1,7 +1,7 @@
 //! Snapshots as an operator looks at them: what they hold, whether they can be used, which is the
 //! one that a restart would use.
 
-use super::Definition;
+use super::{Definition, FOLD_VERSION};
 use crate::{
     state::snapshot::{self, HEADER_BYTES_MAX, Header, Sections, SnapshotError},
     store::{Entry, Name, SnapshotStore, StoreError},
@@ -21,6 +21,12 @@ pub enum Unusable {
     Misnamed {
         /// The name that its header gives it.
         found: Name,
+    },
+    /// Another version of the fold made it.
+    #[error("made by fold version {found}; this program's is {FOLD_VERSION}")]
+    FoldVersion {
+        /// That version.
+        found: u32,
     },
     /// Its ledger does not add up.
     #[error("the outcomes in the header do not add up to the records consumed")]
@@ -63,7 +69,13 @@ pub fn verify(
     if found != entry.name {
         return Err(Unusable::Misnamed { found });
     }
-    restore(&inspected, definition)?;
+    if let Some(definition) = definition {
+        let Header { fold_version, partitions, .. } = inspected.header;
+        if fold_version != FOLD_VERSION {
+            return Err(Unusable::FoldVersion { found: fold_version });
+        }
+        definition.fold(Some(partitions)).restore(&inspected.sections)?;
+    }
     Ok(inspected)
 }
 

@@ -179,7 +179,8 @@ mod tests {
         fn a_name_says_what_the_snapshot_is(name in names()) {
             prop_assert_eq!(Name::parse(&name.to_string()), Some(name.clone()));
             // The store changes nothing of it.
-            prop_assert_eq!(name.location().as_ref(), name.to_string());
+            let location = name.location();
+            prop_assert_eq!(location.as_ref(), name.to_string());
         }
 
         #[test]

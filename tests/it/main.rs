@@ -11,6 +11,7 @@ mod golden;
 mod json_paths;
 mod pipelines;
 mod settings;
+mod state;
 mod store;
 mod telemetry;
 mod window_cost;

@@ -38,7 +38,8 @@ fn memory() -> (Arc<InMemory>, SnapshotStore) {
 }
 
 fn plant(store: &SnapshotStore, objects: &InMemory, name: &str, bytes: &'static [u8]) {
-    let put = objects.put(&Path::from(name), PutPayload::from_static(bytes));
+    let location = Path::from(name);
+    let put = objects.put(&location, PutPayload::from_static(bytes));
     store.inner.runtime.as_ref().unwrap().block_on(put).unwrap();
 }
 
