@@ -20,7 +20,7 @@ pub enum Unusable {
     #[error("the header says `{found}`: the file was renamed or copied")]
     Misnamed {
         /// The name that its header gives it.
-        found: Name,
+        found: String,
     },
     /// Another version of the fold made it.
     #[error("made by fold version {found}; this program's is {FOLD_VERSION}")]
@@ -67,7 +67,7 @@ pub fn verify(
     let inspected = inspect(&store.get(entry)?)?;
     let found = Name::of(&inspected.header);
     if found != entry.name {
-        return Err(Unusable::Misnamed { found });
+        return Err(Unusable::Misnamed { found: found.to_string() });
     }
     if let Some(definition) = definition {
         let Header { fold_version, partitions, .. } = inspected.header;

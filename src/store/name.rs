@@ -148,7 +148,7 @@ fn path(parts: &[&str]) -> Path {
     for part in parts {
         assert!(is_part(part), "`{part}` is no part of a snapshot's name");
     }
-    Path::from_iter(parts.iter().copied())
+    parts.iter().copied().collect()
 }
 
 #[cfg(test)]

@@ -131,7 +131,9 @@ impl Objects {
         }
         // Folder by folder: the root of a volume has some that belong to the system.
         let top = self.objects.list_with_delimiter(None).await?;
-        top.objects.iter().for_each(|meta| listing.add(meta));
+        for meta in &top.objects {
+            listing.add(meta);
+        }
         for folder in &top.common_prefixes {
             match self.add_folder(&mut listing, folder).await {
                 Err(error) if super::error::cause(&error) == super::Cause::Denied => {
@@ -180,12 +182,11 @@ impl Objects {
 
 impl Listing {
     fn add(&mut self, meta: &ObjectMeta) {
-        match entry(meta) {
-            Some(entry) => self.snapshots.push(entry),
-            None => {
-                let name = meta.location.to_string();
-                self.foreign.push(Foreign { name, bytes: meta.size });
-            }
+        if let Some(entry) = entry(meta) {
+            self.snapshots.push(entry);
+        } else {
+            let name = meta.location.to_string();
+            self.foreign.push(Foreign { name, bytes: meta.size });
         }
     }
 }

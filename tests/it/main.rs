@@ -11,6 +11,8 @@ mod golden;
 mod json_paths;
 mod pipelines;
 mod settings;
+mod snapshot_cost;
+mod snapshots;
 mod state;
 mod store;
 mod telemetry;

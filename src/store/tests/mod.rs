@@ -118,7 +118,9 @@ fn what_is_no_snapshot_breaks_no_listing_and_is_named() {
         format!("{folder}/9.snap"),
         format!("{folder}/deeper/00000000000000000009-0000000000-aa.snap"),
     ];
-    foreign.iter().for_each(|name| plant(&store, &objects, name, b"x"));
+    for name in &foreign {
+        plant(&store, &objects, name, b"x");
+    }
     let empty = Name::of(&header(9, 0, "aa")).to_string();
     plant(&store, &objects, &empty, b"");
     let partition = PartitionKey::of(&header(0, 0, "a"));

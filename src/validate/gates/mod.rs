@@ -11,7 +11,11 @@ mod partitioner;
 mod pattern;
 mod progress;
 
-pub use crate::{
+pub use event_time::{EventTime, TimeUnitSpec};
+pub use partitioner::Partitioner;
+pub use progress::Progress;
+
+use crate::{
     batch::{Decoded, Policy, RawBatch, RawRecord, Reason, Rejections, Rows},
     registry::{Problem, Span},
 };
@@ -21,8 +25,6 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use event_time::Reader;
-pub use event_time::{EventTime, TimeUnitSpec};
-pub use partitioner::Partitioner;
 
 /// What the gates have to know; durations in microseconds.
 #[derive(Debug, Clone)]
