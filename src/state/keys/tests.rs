@@ -97,11 +97,11 @@ proptest! {
         let (before, after) = rows.split_at(at.min(rows.len()));
         let mut whole = keys();
         advance(&mut whole, before, 1);
-        let bytes = testing::written(whole.capture());
+        let bytes = testing::written(Box::new(whole.capture()));
         let mut twin = restored(&bytes).unwrap();
         prop_assert_eq!(twin.bytes(), whole.bytes());
         prop_assert_eq!(advance(&mut twin, after, 1), advance(&mut whole, after, 1));
-        prop_assert!(testing::written(twin.capture()) == testing::written(whole.capture()));
+        prop_assert!(testing::written(Box::new(twin.capture())) == testing::written(Box::new(whole.capture())));
         prop_assert_eq!((twin.bytes(), twin.len()), (whole.bytes(), whole.len()));
         prop_assert!(restored(&bytes).is_ok());
     }
@@ -120,7 +120,7 @@ fn tables_that_do_not_agree_are_an_error_and_no_panic() {
     let rows: Vec<Row> = (0..200).map(|i| ((i * 7 % 11) as u8, i - i % 3, i - 10)).collect();
     advance(&mut keys, &rows, 1);
     let (mut refused, mut taken) = (0, 0);
-    for forged in testing::forgeries(&testing::written(keys.capture())) {
+    for forged in testing::forgeries(&testing::written(Box::new(keys.capture()))) {
         match restored(&forged) {
             Ok(mut twin) => {
                 advance(&mut twin, &rows, 1);
