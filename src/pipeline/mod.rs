@@ -18,6 +18,7 @@ pub mod connect;
 pub mod dead_letters;
 pub mod demo;
 pub mod replay;
+pub mod snapshots;
 pub mod spec;
 pub mod supervisor;
 pub mod tasks;

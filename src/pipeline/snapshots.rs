@@ -1,7 +1,7 @@
 //! Snapshots as an operator looks at them: what they hold, whether they can be used, which is the
 //! one that a restart would use.
 
-use super::Definition;
+use super::{Definition, FOLD_VERSION};
 use crate::{
     state::snapshot::{self, HEADER_BYTES_MAX, Header, Sections, SnapshotError},
     store::{Entry, Name, SnapshotStore, StoreError},
@@ -20,7 +20,13 @@ pub enum Unusable {
     #[error("the header says `{found}`: the file was renamed or copied")]
     Misnamed {
         /// The name that its header gives it.
-        found: Name,
+        found: String,
+    },
+    /// Another version of the fold made it.
+    #[error("made by fold version {found}; this program's is {FOLD_VERSION}")]
+    FoldVersion {
+        /// That version.
+        found: u32,
     },
     /// Its ledger does not add up.
     #[error("the outcomes in the header do not add up to the records consumed")]
@@ -61,9 +67,15 @@ pub fn verify(
     let inspected = inspect(&store.get(entry)?)?;
     let found = Name::of(&inspected.header);
     if found != entry.name {
-        return Err(Unusable::Misnamed { found });
+        return Err(Unusable::Misnamed { found: found.to_string() });
     }
-    restore(&inspected, definition)?;
+    if let Some(definition) = definition {
+        let Header { fold_version, partitions, .. } = inspected.header;
+        if fold_version != FOLD_VERSION {
+            return Err(Unusable::FoldVersion { found: fold_version });
+        }
+        definition.fold(Some(partitions)).restore(&inspected.sections)?;
+    }
     Ok(inspected)
 }
 

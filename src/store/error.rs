@@ -105,17 +105,11 @@ impl StoreError {
     /// What helps.
     pub fn remedy(&self) -> Remedy {
         match (self.cause, self.operation) {
-            // Another instance removed it between our listing and our reading.
-            (Cause::Missing, Operation::Read) => Remedy::Retry,
-            (Cause::TimedOut | Cause::Unavailable | Cause::Incomplete, _) => Remedy::Retry,
-            (
-                Cause::Missing
-                | Cause::DiskFull
-                | Cause::Denied
-                | Cause::ReadOnly
-                | Cause::Settings,
-                _,
-            ) => Remedy::Person,
+            // What is missing to read, another instance removed since we listed it.
+            (Cause::Missing, Operation::Read)
+            | (Cause::TimedOut | Cause::Unavailable | Cause::Incomplete, _) => Remedy::Retry,
+            (Cause::Missing | Cause::DiskFull | Cause::Denied, _)
+            | (Cause::ReadOnly | Cause::Settings, _) => Remedy::Person,
         }
     }
 

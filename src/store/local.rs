@@ -8,8 +8,8 @@
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Extensions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
     local::LocalFileSystem, path::Path as Location,
 };
 use std::{
@@ -74,7 +74,9 @@ impl ObjectStore for LocalDirectory {
             publish(stage(&path, &payload)?, &path, create)
         });
         match written.await? {
-            Ok(()) => Ok(PutResult { e_tag: None, version: None, extensions: Default::default() }),
+            Ok(()) => {
+                Ok(PutResult { e_tag: None, version: None, extensions: Extensions::default() })
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(object_store::Error::AlreadyExists { path: shown, source: error.into() })
             }

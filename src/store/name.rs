@@ -148,7 +148,7 @@ fn path(parts: &[&str]) -> Path {
     for part in parts {
         assert!(is_part(part), "`{part}` is no part of a snapshot's name");
     }
-    Path::from_iter(parts.iter().copied())
+    parts.iter().copied().collect()
 }
 
 #[cfg(test)]
@@ -179,7 +179,8 @@ mod tests {
         fn a_name_says_what_the_snapshot_is(name in names()) {
             prop_assert_eq!(Name::parse(&name.to_string()), Some(name.clone()));
             // The store changes nothing of it.
-            prop_assert_eq!(name.location().as_ref(), name.to_string());
+            let location = name.location();
+            prop_assert_eq!(location.as_ref(), name.to_string());
         }
 
         #[test]

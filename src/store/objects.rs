@@ -90,28 +90,28 @@ impl Objects {
 
     /// Snapshots of a partition, newest position first. Everything else is passed over.
     pub(super) async fn list(&self, partition: &PartitionKey) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        let mut objects = self.objects.list(Some(&partition.folder()));
-        while let Some(meta) = objects.try_next().await? {
-            entries.extend(entry(&meta).filter(|entry| entry.name.partition == *partition));
-        }
+        let folder = partition.folder();
+        let objects: Vec<ObjectMeta> = self.objects.list(Some(&folder)).try_collect().await?;
+        let of_partition = |entry: &Entry| entry.name.partition == *partition;
+        let mut entries: Vec<Entry> =
+            objects.iter().filter_map(entry).filter(of_partition).collect();
         sort(&mut entries);
         Ok(entries)
     }
 
     /// Snapshots of the same pipeline, topic and partition under another definition or topic id.
     pub(super) async fn list_other(&self, partition: &PartitionKey) -> Result<Vec<Entry>> {
+        let is_other = |entry: &Entry| {
+            let other = &entry.name.partition;
+            other.is_same_partition(partition) && other != partition
+        };
         let mut entries = Vec::new();
         for hash in self.folders(Path::from(partition.pipeline.as_str())).await? {
             for topic_id in self.folders(hash.join(partition.topic.as_str())).await? {
-                let mut objects =
-                    self.objects.list(Some(&topic_id.join(partition.partition.to_string())));
-                while let Some(meta) = objects.try_next().await? {
-                    entries.extend(entry(&meta).filter(|entry| {
-                        let other = &entry.name.partition;
-                        other.is_same_partition(partition) && other != partition
-                    }));
-                }
+                let folder = topic_id.join(partition.partition.to_string());
+                let objects: Vec<ObjectMeta> =
+                    self.objects.list(Some(&folder)).try_collect().await?;
+                entries.extend(objects.iter().filter_map(entry).filter(is_other));
             }
         }
         sort(&mut entries);
@@ -131,7 +131,9 @@ impl Objects {
         }
         // Folder by folder: the root of a volume has some that belong to the system.
         let top = self.objects.list_with_delimiter(None).await?;
-        top.objects.iter().for_each(|meta| listing.add(meta));
+        for meta in &top.objects {
+            listing.add(meta);
+        }
         for folder in &top.common_prefixes {
             match self.add_folder(&mut listing, folder).await {
                 Err(error) if super::error::cause(&error) == super::Cause::Denied => {
@@ -180,12 +182,11 @@ impl Objects {
 
 impl Listing {
     fn add(&mut self, meta: &ObjectMeta) {
-        match entry(meta) {
-            Some(entry) => self.snapshots.push(entry),
-            None => {
-                let name = meta.location.to_string();
-                self.foreign.push(Foreign { name, bytes: meta.size });
-            }
+        if let Some(entry) = entry(meta) {
+            self.snapshots.push(entry);
+        } else {
+            let name = meta.location.to_string();
+            self.foreign.push(Foreign { name, bytes: meta.size });
         }
     }
 }

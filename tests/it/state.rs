@@ -49,6 +49,10 @@ impl Store {
 
     /// Stores a snapshot at the offset, of the pipeline's own definition or of another one.
     fn put(&self, offset: i64, own: bool) -> Name {
+        self.put_state(offset, own, &Rows(5))
+    }
+
+    fn put_state(&self, offset: i64, own: bool, state: &dyn Saved) -> Name {
         let own_hash = self.definition.state_hash();
         let header = Header {
             pipeline: self.definition.spec().pipeline.clone(),
@@ -70,7 +74,7 @@ impl Store {
             taken_ms: 1_700_000_000_000,
         };
         let mut bytes = Vec::new();
-        snapshot::write(&header, &Rows(5), &mut bytes).unwrap();
+        snapshot::write(&header, state, &mut bytes).unwrap();
         let _ = self.store.put(&header, bytes).unwrap();
         Name::of(&header)
     }
@@ -216,8 +220,10 @@ fn verify_with_the_pipeline_restores_its_fold() {
     let foreign = store.put(10, false);
     // Good bytes, but not the state of this pipeline's fold.
     let own = store.put(20, true);
+    let real = store.put_state(30, true, &store.definition.fold(Some(4)).capture());
     let (code, out, _) = store.run("verify", &[CARD], "");
     assert_eq!(code, 1, "{out}");
+    assert!(out.contains(&format!("ok   {real}")), "{out}");
     assert!(out.contains(&format!("ok   {foreign}")), "{out}");
     assert!(out.contains(&format!("BAD  {own}: ")), "{out}");
 }

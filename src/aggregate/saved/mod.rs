@@ -52,6 +52,9 @@ const TRUNKS: &[Column] = &[
     ("max", Type::Int),
 ];
 
+/// Differences of event times fit 64 bits.
+const EVENT_TIMES: RangeInclusive<i64> = i64::MIN / 4..=i64::MAX / 4;
+
 const TEXTS: &[Column] = &[("text", Type::Text)];
 
 /// Event buffers by slot, as they were.
@@ -345,7 +348,9 @@ impl Reader<'_, '_> {
             _ => !valid || self.range.contains(&key),
         };
         self.events.check(fits, "a value that the column cannot have")?;
-        Ok(Event { time: self.events.int(0)?, key, valid })
+        let time = self.events.int(0)?;
+        self.events.check(EVENT_TIMES.contains(&time), "a time that no record has")?;
+        Ok(Event { time, key, valid })
     }
 
     fn open_moments(&self) -> Result<Moments, SnapshotError> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    aggregate::{Needs, Retention},
+    aggregate::{Needs, Retention, Summary},
     state::snapshot,
 };
 use proptest::prelude::*;
@@ -58,7 +58,12 @@ impl Lane {
             for key in [summary.first, summary.last].into_iter().filter(|_| summary.n > 0) {
                 found += self.symbols.text(key);
             }
-            (summary.first, summary.last, summary.mean, summary.sum) = (0, 0, 0.0, 0.0);
+            // Numbers of a text mean nothing, and no aggregate asks for them.
+            summary = Summary {
+                n: summary.n,
+                previous_time: summary.previous_time,
+                ..Summary::default()
+            };
         }
         if chance == 255 {
             self.buffers.get_mut(slot).clear(&mut self.pool);
@@ -69,7 +74,7 @@ impl Lane {
 
     fn written(&self) -> Vec<u8> {
         let saved = SavedBuffers::capture(&self.buffers, &self.pool, &self.symbols);
-        snapshot::testing::written(saved)
+        snapshot::testing::written(Box::new(saved))
     }
 
     fn restored(&self, bytes: &[u8]) -> Self {
@@ -157,9 +162,9 @@ proptest! {
 }
 
 /// A lane of enough events that there are nodes.
-fn full_lane(kind: Kind) -> Lane {
-    let mut lane = Lane::new(kind, 5_000);
-    for i in 0..6_000_i64 {
+fn full_lane(kind: Kind, events: i64) -> Lane {
+    let mut lane = Lane::new(kind, events - events / 6);
+    for i in 0..events {
         let value = u8::try_from(i % 251).unwrap();
         lane.take(i, (Slot::try_from(i % 3).unwrap(), 1, i * 7 % 90, value, value | 32));
     }
@@ -170,7 +175,7 @@ fn full_lane(kind: Kind) -> Lane {
 #[test]
 fn a_table_that_does_not_agree_is_an_error_and_no_panic() {
     for kind in [Kind::Float, Kind::Text] {
-        let lane = full_lane(kind);
+        let lane = full_lane(kind, 6_000);
         let bytes = lane.written();
         let (mut refused, mut taken) = (0, 0);
         for forged in snapshot::testing::forgeries(&bytes) {
@@ -185,7 +190,7 @@ fn a_table_that_does_not_agree_is_an_error_and_no_panic() {
                     for i in 6_000..6_200 {
                         twin.take(i, (Slot::try_from(i % 3).unwrap(), 1, i * 7 % 90, 1, 200));
                     }
-                    for slot in 0..3 {
+                    for slot in 0..SLOTS {
                         twin.buffers.get_mut(slot).clear(&mut twin.pool);
                     }
                     assert_eq!(twin.pool.bytes(), 0);
@@ -201,9 +206,9 @@ fn a_table_that_does_not_agree_is_an_error_and_no_panic() {
 /// While a snapshot is held, a write copies its own page, list of nodes, node and leaf.
 #[test]
 fn a_snapshot_shares_what_is_not_written_to() {
-    let mut lane = full_lane(Kind::Float);
+    let mut lane = full_lane(Kind::Float, 30_000);
     let snapshot = lane.buffers.clone();
-    lane.take(6_001, (0, 1, 0, 1, 200));
+    lane.take(30_001, (0, 1, 0, 1, 200));
     let shared = |slot: Slot| {
         let [a, b] = [&lane.buffers, &snapshot].map(|b| b.get(slot).unwrap().nodes());
         let same = a.iter().zip(b).filter(|(a, b)| Arc::ptr_eq(&a.branches, &b.branches)).count();
@@ -211,5 +216,5 @@ fn a_snapshot_shares_what_is_not_written_to() {
     };
     assert_eq!(shared(1), (shared(1).1, shared(1).1));
     let (same, all) = shared(0);
-    assert!(same + 1 >= all && all > 1, "{same} of {all} nodes");
+    assert!(same + 2 >= all && all > 3, "{same} of {all} nodes");
 }

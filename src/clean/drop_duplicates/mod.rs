@@ -196,7 +196,8 @@ mod tests {
             clean.advance(testing::rows(&rows), &mut rejected);
             bytes.push(clean.state_bytes());
         }
-        assert_eq!(bytes[20..], [bytes[20]; 20]);
+        let steady = |later: &usize| later.abs_diff(bytes[20]) * 20 < bytes[20];
+        assert!(bytes[20..].iter().all(steady), "{bytes:?}");
         assert!(bytes[20] < 100 * 100, "{} bytes for the ids of 50 us", bytes[20]);
     }
 }

@@ -6,7 +6,7 @@ mod rm;
 mod show;
 mod verify;
 
-use super::{Exit, settings::SettingsArgs, terminal};
+use super::{Exit, settings::SettingsArgs};
 use crate::store::SnapshotStore;
 use clap::Subcommand;
 

@@ -94,8 +94,7 @@ fn is_needed(
     chosen: &[Entry],
     definition: Option<&Definition>,
 ) -> anyhow::Result<bool> {
-    let of_file =
-        |entry: &&Entry| definition.is_none_or(|d| snapshots::is_current(&entry.name, d));
+    let of_file = |entry: &&Entry| definition.is_none_or(|d| snapshots::is_current(&entry.name, d));
     let partitions: BTreeSet<&PartitionKey> =
         chosen.iter().filter(of_file).map(|entry| &entry.name.partition).collect();
     let mut needed = false;

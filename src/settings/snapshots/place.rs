@@ -51,10 +51,9 @@ impl Store {
             return if text.is_empty() { Err("empty") } else { Ok(Self::Directory(text.into())) };
         };
         if scheme == "file" {
-            return match rest.starts_with('/') && !rest.contains(['%', '?', '#']) {
-                true => Ok(Self::Directory(rest.into())),
-                false => Err("not the URL of a local directory"),
-            };
+            let local = rest.starts_with('/') && !rest.contains(['%', '?', '#']);
+            let directory = local.then(|| Self::Directory(rest.into()));
+            return directory.ok_or("not the URL of a local directory");
         }
         let cloud = [Cloud::S3, Cloud::Google, Cloud::Azure]
             .into_iter()

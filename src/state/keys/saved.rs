@@ -58,6 +58,7 @@ impl Keys {
         };
         let is_swept = self.kept.cursor < self.kept.slots.max(1);
         progress.check(is_swept, "the sweep stands behind the last slot")?;
+        progress.check(self.kept.rows <= u64::MAX / 2, "more rows than a log has")?;
         self.restore_slots(section)?;
         self.kept.free = self.free_slots(section)?;
         Ok(())

@@ -15,11 +15,11 @@ use std::{io, sync::Arc};
 pub(crate) const PART: &str = "part";
 
 /// A component alone.
-struct Root<S>(S);
+struct Root(Box<dyn Saved>);
 
-impl<S: Saved> Saved for Root<S> {
+impl Saved for Root {
     fn save(&self, out: &mut Saver<'_>) -> io::Result<()> {
-        out.component(PART, &self.0)
+        out.component(PART, &*self.0)
     }
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn header() -> Header {
 }
 
 /// A snapshot of a component alone.
-pub(crate) fn written(saved: impl Saved) -> Vec<u8> {
+pub(crate) fn written(saved: Box<dyn Saved>) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(&header(), &Root(saved), &mut bytes).unwrap();
     bytes

@@ -7,7 +7,10 @@ use crate::state::snapshot::Ledger;
 use faulty::{Fault, Faulty};
 use object_store::{ObjectStoreExt as _, PutPayload, memory::InMemory};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    process::{Command, Stdio},
+};
 
 fn header(offset: i64, tick: u32, digest: &str) -> Header {
     Header {
@@ -38,7 +41,8 @@ fn memory() -> (Arc<InMemory>, SnapshotStore) {
 }
 
 fn plant(store: &SnapshotStore, objects: &InMemory, name: &str, bytes: &'static [u8]) {
-    let put = objects.put(&Path::from(name), PutPayload::from_static(bytes));
+    let location = Path::from(name);
+    let put = objects.put(&location, PutPayload::from_static(bytes));
     store.inner.runtime.as_ref().unwrap().block_on(put).unwrap();
 }
 
@@ -117,7 +121,9 @@ fn what_is_no_snapshot_breaks_no_listing_and_is_named() {
         format!("{folder}/9.snap"),
         format!("{folder}/deeper/00000000000000000009-0000000000-aa.snap"),
     ];
-    foreign.iter().for_each(|name| plant(&store, &objects, name, b"x"));
+    for name in &foreign {
+        plant(&store, &objects, name, b"x");
+    }
     let empty = Name::of(&header(9, 0, "aa")).to_string();
     plant(&store, &objects, &empty, b"");
     let partition = PartitionKey::of(&header(0, 0, "a"));
@@ -151,16 +157,47 @@ fn other_definitions_and_topics_of_the_partition_are_found() {
     assert_eq!(others, [Name::of(&old), Name::of(&recreated)]);
 }
 
+/// A volume of 64 KiB; only root may mount one.
+struct Volume(tempfile::TempDir);
+
+impl Volume {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(folder.path());
+        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        mounted.then(|| Self(folder))
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+        assert!(unmounted.unwrap().success());
+    }
+}
+
 #[test]
 fn a_full_disk_is_told_and_the_next_snapshot_may_fit() {
-    let faulty = Faulty::new(Arc::new(InMemory::new()), Fault::Full(1));
-    let store = SnapshotStore::over(faulty, "faulty://");
+    let volume = Volume::mount();
+    let store = if let Some(Volume(folder)) = &volume {
+        let objects = local::LocalDirectory::open(folder.path(), true).unwrap();
+        SnapshotStore::new(Opened {
+            shown: "full://".to_owned(),
+            objects: Arc::new(objects),
+            parts: false,
+        })
+    } else {
+        let faulty = Faulty::new(Arc::new(InMemory::new()), Fault::Full(1));
+        SnapshotStore::over(faulty, "full://")
+    };
     let _ = store.put(&header(1, 0, "aa"), "state").unwrap();
-    let error = store.put(&header(2, 0, "aa"), "state").unwrap_err();
-    assert_eq!((error.cause(), error.remedy()), (Cause::DiskFull, Remedy::Person));
+    let error = store.put(&header(2, 0, "aa"), vec![7_u8; 100_000]).unwrap_err();
+    assert_eq!((error.cause(), error.remedy()), (Cause::DiskFull, Remedy::Person), "{error}");
     let text = error.to_string();
-    assert!(text.starts_with("snapshot store faulty://: cannot write p/0123"), "{text}");
-    assert_eq!(store.put(&header(3, 0, "aa"), "state").unwrap(), Stored::Written);
+    assert!(text.starts_with("snapshot store full://: cannot write p/0123"), "{text}");
+    // Nothing of the failed one takes the room of the next.
+    assert_eq!(store.put(&header(3, 0, "aa"), vec![7_u8; 30_000]).unwrap(), Stored::Written);
     let partition = PartitionKey::of(&header(0, 0, "a"));
     assert_eq!(store.list(&partition).unwrap().len(), 2, "the older ones are intact");
 }

@@ -29,7 +29,7 @@ impl Progress {
             self.jumps = 0;
             return false;
         }
-        self.jumps += 1;
+        self.jumps = self.jumps.saturating_add(1);
         if self.jumps < JUMPS_IN_A_ROW {
             return true;
         }
