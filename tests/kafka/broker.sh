@@ -3,7 +3,8 @@
 #
 #   broker.sh fetch                 brings the jars into the cache
 #   broker.sh start DIR [FILE]      starts a broker whose data, certificates and log live in DIR,
-#                                   waits until it answers, writes DIR/env; properties in FILE win
+#                                   waits until it answers, writes DIR/env; properties in FILE win,
+#                                   where @PLAIN@ and @CONTROLLER@ stand for its ports
 #   broker.sh cluster DIR [FILE]    starts three, in DIR/1 to DIR/3: replication 3, min.isr 2, no
 #                                   unclean election; DIR/env names all of them
 #   broker.sh again DIR             starts a broker that was killed again, with what it had
@@ -174,7 +175,9 @@ start() {
     plain=$(free_port 0) tls=$(free_port 1) controller=$(free_port 2)
     password=$(openssl rand -hex 16)
     properties "$dir" 1 "$plain" "$tls" "$controller" "1@127.0.0.1:$controller" 1 >"$dir/server.properties"
-    if [[ -n $more ]]; then sed "s/@PLAIN@/$plain/g" "$more" >>"$dir/server.properties"; fi
+    if [[ -n $more ]]; then
+        sed "s/@PLAIN@/$plain/g; s/@CONTROLLER@/$controller/g" "$more" >>"$dir/server.properties"
+    fi
     format "$dir" "$(java_main kafka.tools.StorageTool random-uuid)" "$password"
     launch "$dir"
     wait_until_up "$dir" "$(<"$dir/pid")" "$plain"
@@ -215,7 +218,7 @@ cluster() {
         plain=$(other_port 0 "$servers")
         certificates "$of/tls"
         properties "$of" "$node" "$plain" "$(free_port 1)" "${controllers[node]}" "$voters" 3 >"$of/server.properties"
-        if [[ -n $more ]]; then sed "s/@PLAIN@/$plain/g" "$more" >>"$of/server.properties"; fi
+        if [[ -n $more ]]; then cat "$more" >>"$of/server.properties"; fi
         format "$of" "$cluster" "$password"
         launch "$of"
         servers+=${servers:+,}127.0.0.1:$plain
