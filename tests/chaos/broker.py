@@ -44,6 +44,14 @@ def properties(links: list[Link]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def process_state(pid: int) -> str:
+    """The kernel's letter for a process; X where there is none."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
+
+
 class Broker:
     """One broker, or three, in a directory of its own; use it in a `with`."""
 
@@ -89,9 +97,8 @@ class Broker:
         """SIGKILL; returns when the process is gone."""
         pid = self.pid(node)
         os.kill(pid, signal.SIGKILL)
-        while pathlib.Path(f"/proc/{pid}/cmdline").exists():
-            if pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() == b"":
-                break
+        # Ended, or ended and never waited for.
+        while process_state(pid) not in "ZX":
             time.sleep(0.02)
 
     def again(self, node: int = 1) -> None:

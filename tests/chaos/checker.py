@@ -50,7 +50,8 @@ class Findings:
         return f"{compared}, {self.dropped} dropped; {counted}; {self.aborted} aborted"
 
     def as_json(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "counts": {kind: self.counts[kind] for kind in KINDS}}
+        counts = {kind: self.counts[kind] for kind in KINDS}
+        return {**vars(self), "counts": counts, "examples": dict(self.examples)}
 
     @classmethod
     def from_json(cls, held: dict[str, Any]) -> "Findings":

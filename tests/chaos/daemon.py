@@ -10,6 +10,8 @@ import subprocess
 import time
 from collections.abc import Mapping
 
+from .broker import process_state
+
 LINE = re.compile(r"^(\w+)(\{[^}]*\})? (\S+)$")
 
 
@@ -80,11 +82,7 @@ class Daemon:
     @property
     def state(self) -> str:
         """The kernel's letter: T when stopped, Z or X when ended."""
-        try:
-            stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
-        except OSError:
-            return "X"
-        return stat.rpartition(")")[2].split()[0]
+        return process_state(self.pid)
 
     def age(self) -> float:
         return time.monotonic() - self.started

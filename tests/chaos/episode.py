@@ -55,11 +55,8 @@ def usable(binary: Binary, scene: Scene) -> list[Fault]:
 
 
 def recover(scene: Scene, kind: str, began: float, ended: float, bound: float, verdict: Verdict) -> bool:
-    """Waits until all that was there when the fault ended is published, and notes how long it took.
-
-    The end is read from the feed, so it covers every partition.
-    """
-    target = scene.feed.ends()
+    """Waits until all that was there when the fault ended is published, and notes how long it took."""
+    target = scene.ends()
     scene.revive()
     try:
         scene.wait(f"recovery of {kind}", max(1.0, ended + bound - now()), lambda: scene.monitor.reached(target))

@@ -1,4 +1,4 @@
-"""Produces events at a steady rate in a thread of its own, and knows what is in the log."""
+"""Produces events at a steady rate, in a thread of its own."""
 
 import threading
 import time
@@ -12,17 +12,12 @@ TICK_S = 0.02
 
 
 class Feed:
-    """Writes `events` to `topic` until told to stop.
-
-    `ends()` is the end offset of each partition that was ever written to, as acknowledged.
-    """
+    """Writes `events` to `topic` until told to stop."""
 
     def __init__(self, bootstrap: str, topic: str, events: Iterator[Event], rate: float):
         self._topic = topic
         self._events = events
         self._rate = rate
-        self._ends: dict[int, int] = {}
-        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._error: Exception | None = None
         self.sent = 0
@@ -41,10 +36,6 @@ class Feed:
     def start(self) -> "Feed":
         self._thread.start()
         return self
-
-    def ends(self) -> dict[int, int]:
-        with self._lock:
-            return dict(self._ends)
 
     @property
     def rate(self) -> float:
@@ -96,11 +87,13 @@ class Feed:
             except BufferError:
                 self._producer.poll(0.05)
 
-    def _delivered(self, error, message) -> None:
+    def _delivered(self, error, _) -> None:
         if error is not None:
             self._error = KafkaException(error)
-            return
-        with self._lock:
-            end = message.offset() + 1
-            if end > self._ends.get(message.partition(), 0):
-                self._ends[message.partition()] = end
+
+    def close(self) -> None:
+        """Ends the stream without waiting for what is under way."""
+        self._stop.set()
+        self._thread.join(10)
+        self._producer.purge()
+        self._producer.poll(0)

@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
-from . import topics
 from .daemon import Daemon
+from .topics import Positions
 
 POSITIONS_EVERY_S = 0.25
 PROBE_EVERY_S = 1.0
@@ -46,13 +46,10 @@ class Monitor:
     In transactions, committed is published: the position moves with the vectors behind it.
     """
 
-    def __init__(self, bootstrap: str, group: str, topic: str, partitions: int,
-                 daemons: Callable[[], list[Daemon]]):
-        self._client = topics.admin(bootstrap)
-        self._asked = ConsumerGroupTopicPartitions(
-            group, [TopicPartition(topic, p) for p in range(partitions)]
-        )
+    def __init__(self, asked: Positions, daemons: Callable[[], list[Daemon]]):
+        self._asked = asked
         self._daemons = daemons
+        partitions = len(asked.places)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._positions: dict[int, int] = dict.fromkeys(range(partitions), 0)
@@ -126,16 +123,15 @@ class Monitor:
 
     def _ask(self) -> None:
         try:
-            answers = self._client.list_consumer_group_offsets([self._asked], request_timeout=3)
-            found = next(iter(answers.values())).result(timeout=5).topic_partitions
-        except (KafkaException, TimeoutError):
+            found = self._asked.committed(3)
+        except KafkaException:
             return
         now = time.monotonic()
         with self._lock:
-            for place in found:
-                if place.error is None and place.offset > self._positions[place.partition]:
-                    self._positions[place.partition] = place.offset
-                    self._moves[place.partition].append(now)
+            for partition, offset in found.items():
+                if offset > self._positions[partition]:
+                    self._positions[partition] = offset
+                    self._moves[partition].append(now)
 
     def _probe(self) -> None:
         for daemon in self._daemons():

@@ -89,10 +89,8 @@ class Scene:
         self.client = topics.admin(broker.bootstrap)
         self.events = Cards(plan.seed, plan.cards, mix=plan.mix)
         self.feed = Feed(broker.bootstrap, self.input, iter(self.events), plan.rate)
-        self.monitor = Monitor(
-            broker.bootstrap, plan.name, self.input, plan.partitions,
-            lambda: list(self.daemons.values()),
-        )
+        self.positions = topics.Positions(broker.bootstrap, plan.name, self.input, plan.partitions)
+        self.monitor = Monitor(self.positions, lambda: list(self.daemons.values()))
 
     @property
     def slots(self) -> list[str]:
@@ -165,9 +163,13 @@ class Scene:
         self.feed.start()
         self.monitor.start()
         self.wait("the first vectors of every partition", seconds, lambda: (
-            len(self.feed.ends()) == self.plan.partitions
-            and all(position > 0 for position in self.monitor.positions().values())
+            all(position > 0 for position in self.monitor.positions().values())
         ))
+
+    def ends(self) -> dict[int, int]:
+        """The end of the input, partition by partition: it has no transactions, so its last record
+        is just before."""
+        return self.positions.ends(topics.COMMITTED)
 
     def wait(self, what: str, seconds: float, done) -> float:
         """Waits until `done()`; returns how long it took, raises when too long."""
@@ -215,6 +217,8 @@ class Scene:
     def close(self) -> None:
         """Ends whatever still runs, without asking."""
         self.monitor.stop()
+        self.feed.close()
+        self.positions.close()
         for daemon in self.daemons.values():
             if daemon.alive:
                 daemon.kill()

@@ -1,49 +1,29 @@
 """Damage to stored snapshots, as disks, operators and other versions cause it.
 
-Only what every store of files has is assumed: one file per snapshot, the newest of a partition
-written last, and a position in its name.
+A snapshot is a file `.../{partition}/{offset}-{tick}-{digest}.snap`; nothing else is assumed of it.
 """
 
 import pathlib
 import random
-import re
 from collections.abc import Callable
 
-# Positions are the only numbers of a name that grow; a hash is no number.
-POSITION = re.compile(r"(?<![0-9a-zA-Z])\d+(?![0-9a-zA-Z])")
 AHEAD = 1_000_000
 
 
 def files(store: pathlib.Path) -> list[pathlib.Path]:
-    """All snapshots, the oldest first; what is still being written has a suffix of its own."""
-    found = []
-    for path in store.rglob("*"):
-        try:
-            if path.is_file() and not re.search(r"#\d+$|\.tmp$|/\.", str(path)):
-                found.append((path.stat().st_mtime_ns, path))
-        except FileNotFoundError:
-            continue
-    return [path for _, path in sorted(found)]
+    """All snapshots, each partition's oldest first; one being written has another suffix."""
+    return sorted(store.rglob("*.snap"))
 
 
 def newest(store: pathlib.Path) -> list[pathlib.Path]:
-    """The newest snapshot of each directory or, where one directory holds all, of each name."""
-    latest: dict[str, pathlib.Path] = {}
-    for path in files(store):
-        numbers = list(POSITION.finditer(path.name))
-        name = path.name[: numbers[-1].start()] if numbers else ""
-        latest[f"{path.parent}/{name}"] = path
-    return list(latest.values())
+    """The newest snapshot of each partition."""
+    return list({path.parent: path for path in files(store)}.values())
 
 
 def ahead_of(path: pathlib.Path) -> pathlib.Path:
     """The name that this snapshot would have at a position far ahead."""
-    numbers = list(POSITION.finditer(path.name))
-    if not numbers:
-        return path.with_name(path.name + ".ahead")
-    last = numbers[-1]
-    moved = str(int(last[0]) + AHEAD).zfill(len(last[0]))
-    return path.with_name(path.name[: last.start()] + moved + path.name[last.end() :])
+    offset, dash, rest = path.name.partition("-")
+    return path.with_name(str(int(offset) + AHEAD).zfill(len(offset)) + dash + rest)
 
 
 def _flip(path: pathlib.Path, rnd: random.Random) -> None:

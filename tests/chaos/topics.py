@@ -3,8 +3,8 @@
 import dataclasses
 import time
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 COMMITTED, UNCOMMITTED = "read_committed", "read_uncommitted"
 
@@ -29,7 +29,7 @@ class Record:
 
 
 def admin(bootstrap: str) -> AdminClient:
-    """A client that only asks; it is quiet about brokers that the suite itself stops."""
+    """A client that makes topics; it is quiet about brokers that the suite itself stops."""
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 1000})
 
 
@@ -56,25 +56,58 @@ def delete(client: AdminClient, names: list[str]) -> None:
         answer.result(timeout=30)
 
 
-def partition_ids(client: AdminClient, topic: str) -> list[int]:
-    return sorted(client.list_topics(topic, timeout=20).topics[topic].partitions)
+class Positions:
+    """What a group has committed, and where a topic ends.
 
+    Asked with plain consumers that never join. The admin client's futures are not used for this: a
+    broker that is killed while one is under way can leave it unanswered, or end the process.
+    """
 
-def ends(client: AdminClient, topic: str, isolation: str) -> dict[int, int]:
-    """End offset of each partition: the last stable one, or the high watermark."""
-    level = IsolationLevel.READ_COMMITTED if isolation == COMMITTED else IsolationLevel.READ_UNCOMMITTED
-    asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in partition_ids(client, topic)}
-    answers = client.list_offsets(asked, isolation_level=level, request_timeout=20)
-    return {place.partition: answer.result(timeout=30).offset for place, answer in answers.items()}
+    def __init__(self, bootstrap: str, group: str, topic: str, partitions: int):
+        self.topic = topic
+        self.places = [TopicPartition(topic, p) for p in range(partitions)]
+        self._clients = {isolation: Consumer({
+            "bootstrap.servers": bootstrap,
+            "group.id": group,
+            "enable.auto.commit": False,
+            # A reader of uncommitted asks for the offset as it stands, whatever is pending.
+            "isolation.level": isolation,
+            "reconnect.backoff.max.ms": 1_000,
+            "log_level": 0,
+        }) for isolation in (COMMITTED, UNCOMMITTED)}
 
+    def committed(self, seconds: float) -> dict[int, int]:
+        """Offset of each partition that has one; raises where the broker does not answer."""
+        found = self._clients[UNCOMMITTED].committed(self.places, timeout=seconds)
+        return {place.partition: place.offset for place in found if place.offset >= 0 and not place.error}
 
-def wait_until_settled(client: AdminClient, topic: str, seconds: float) -> None:
-    """Waits until no transaction is open in the topic; only then is the committed end the end."""
-    deadline = time.monotonic() + seconds
-    while ends(client, topic, COMMITTED) != ends(client, topic, UNCOMMITTED):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{topic}: a transaction is still open after {seconds:.0f} s")
-        time.sleep(0.2)
+    def ends(self, isolation: str, topic: str | None = None) -> dict[int, int]:
+        """End offset of each partition: the last stable one, or the high watermark."""
+        client, deadline = self._clients[isolation], time.monotonic() + 30
+        found: dict[int, int] = {}
+        while len(found) < len(self.places):
+            partition = len(found)
+            try:
+                place = TopicPartition(topic or self.topic, partition)
+                found[partition] = client.get_watermark_offsets(place, timeout=5)[1]
+            except KafkaException as error:
+                # A broker that has just come back does not lead yet.
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{self.topic}: no end offset of {partition}: {error}") from error
+                time.sleep(0.2)
+        return found
+
+    def wait_until_settled(self, topic: str, seconds: float) -> None:
+        """Waits until no transaction is open in the topic; only then is the committed end the end."""
+        deadline = time.monotonic() + seconds
+        while self.ends(COMMITTED, topic) != self.ends(UNCOMMITTED, topic):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{topic}: a transaction is still open after {seconds:.0f} s")
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
 
 
 def read(bootstrap: str, topic: str, isolation: str) -> list[Record]:

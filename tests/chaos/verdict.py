@@ -52,7 +52,8 @@ class Verdict:
         return self.findings.clean and not self.violations
 
     def as_json(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "findings": self.findings.as_json()}
+        faults = [dataclasses.asdict(fault) for fault in self.faults]
+        return {**vars(self), "faults": faults, "findings": self.findings.as_json()}
 
     @classmethod
     def from_json(cls, held: dict[str, Any]) -> "Verdict":
@@ -85,7 +86,7 @@ def judge(bootstrap: str, name: str, pipeline: str) -> Findings:
 def judge_apart(scene: Scene) -> Findings:
     """`judge` in a process of its own: it takes a core for seconds and must not stop the watch."""
     for topic in (scene.output, scene.dead_letter):
-        topics.wait_until_settled(scene.client, topic, SETTLE_S)
+        scene.positions.wait_until_settled(topic, SETTLE_S)
     command = [sys.executable, "-m", "chaos", "judge", scene.broker.bootstrap, scene.plan.name,
                scene.plan.pipeline]
     done = subprocess.run(
@@ -100,8 +101,9 @@ def judge_apart(scene: Scene) -> Findings:
 def drain(scene: Scene, verdict: Verdict) -> None:
     """No more input; everything that is there must be published."""
     scene.feed.stop()
+    ends = scene.ends()
     try:
-        scene.wait("the end of the input", DRAIN_S, lambda: scene.monitor.reached(scene.feed.ends()))
+        scene.wait("the end of the input", DRAIN_S, lambda: scene.monitor.reached(ends))
     except TimeoutError as error:
         verdict.violations.append(str(error))
 
@@ -111,7 +113,7 @@ def restart(scene: Scene, verdict: Verdict) -> None:
     for slot in scene.slots:
         scene.start(slot)
     scene.feed.send(RESTART_RECORDS)
-    drain_to = scene.feed.ends()
+    drain_to = scene.ends()
     try:
         scene.wait("the end after a clean restart", DRAIN_S, lambda: scene.monitor.reached(drain_to))
     except TimeoutError as error:

@@ -115,7 +115,8 @@ share.coordinator.state.topic.min.isr=$(((replicas + 1) / 2))
 EOF
 }
 
-alive() { kill -0 "$1" 2>/dev/null; }
+# A process that ended and was not waited for still has an id, and a state of Z.
+alive() { kill -0 "$1" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"; }
 
 fail_with_log() {
     say "$2; the end of $1/broker.log:"
