@@ -42,6 +42,7 @@ class Mix:
     tombstone: int = 3
     no_key: int = 3
     wrong_type: int = 3
+    null_channel: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ class Cards:
     def next(self) -> Event:
         """The next event."""
         self.made += 1
+        # The watermark stands before somebody can tell the future from it.
+        if self.made <= 200:
+            return self._remember(self._transaction(self._card()))
         chance, mix, card = self.random.random() * 1000, self.mix, self._card()
         for kind in ("poison", "tombstone", "no_key", "wrong_type", "future", "late", "repeated"):
             chance -= getattr(mix, kind)
@@ -106,7 +110,7 @@ class Cards:
             "currency": "EUR",
             "lat": rnd.randrange(4_700_000, 4_800_000) / 1e5,
             "lon": rnd.randrange(800_000, 900_000) / 1e5,
-            "channel": rnd.choice(CHANNELS),
+            "channel": None if rnd.random() * 1000 < self.mix.null_channel else rnd.choice(CHANNELS),
             "ts": START_MS + self.step_ms * self.made - behind_ms,
         }
 

@@ -87,6 +87,8 @@ def judge_vector(outcome: Outcome, record: Record) -> str | None:
     ]
     if outcome.record.key is not None and record.key != outcome.record.key:
         wrong.append(f"the key is {record.key!r}, expected {outcome.record.key!r}")
+    if (record.header("millstream-late") == "1") != outcome.late:
+        wrong.append(f"the vector is {'' if outcome.late else 'not '}late, its header says otherwise")
     if record.timestamp != outcome.record.timestamp:
         wrong.append(f"the timestamp is {record.timestamp}, expected {outcome.record.timestamp}")
     return "; ".join(wrong) or None

@@ -13,7 +13,7 @@ from typing import Any
 import card
 import stream
 
-from . import ROOT
+from . import ROOT, state
 from .gates import DROPPED, Gates, Passed, Source
 from .topics import Record
 
@@ -31,6 +31,7 @@ class Outcome:
     order: int
     vector: dict[str, Any] | None = None
     reason: str | None = None
+    late: bool = False
 
     @property
     def place(self) -> Place:
@@ -47,7 +48,8 @@ class Expected:
     records: int = 0
 
 
-Ending = tuple[Record, dict[str, Any] | str]
+# A record, its vector or the reason why it has none, whether it is late and kept.
+Ending = tuple[Record, dict[str, Any] | str, bool]
 
 
 def card_source() -> Source:
@@ -67,10 +69,13 @@ def card_features(records: list[Record]) -> Iterator[Ending]:
             endings[record.offset] = judged
     endings.update(card.vectors(passed))
     for offset, record in by_offset.items():
-        yield record, endings[offset]
+        yield record, endings[offset], False
 
 
-PIPELINES: dict[str, Callable[[list[Record]], Iterator[Ending]]] = {"card": card_features}
+PIPELINES: dict[str, Callable[[list[Record]], Iterator[Ending]]] = {
+    "card": card_features,
+    "state": state.endings,
+}
 
 
 def expected(pipeline: str, records: Iterable[Record]) -> Expected:
@@ -80,10 +85,10 @@ def expected(pipeline: str, records: Iterable[Record]) -> Expected:
         partitions[record.partition].append(record)
     found = Expected(records=sum(map(len, partitions.values())))
     for _, held in sorted(partitions.items()):
-        for order, (record, ending) in enumerate(PIPELINES[pipeline](held)):
+        for order, (record, ending, late) in enumerate(PIPELINES[pipeline](held)):
             place = record.partition, record.offset
             if not isinstance(ending, str):
-                found.vectors[place] = Outcome(record, order, vector=ending)
+                found.vectors[place] = Outcome(record, order, vector=ending, late=late)
             elif ending in DROPPED:
                 found.dropped[place] = ending
             else:

@@ -1,7 +1,7 @@
 """What becomes of a raw record before any state sees it: the gates, from their definition.
 
-Order: oversize, tombstone, undecodable, invalid, null_key, future, late. Only a record that passes
-`future` moves the watermark. Everything is judged from the bytes and the timestamps in the log.
+Order: oversize, tombstone, undecodable, invalid, no_event_time, null_key, misplaced, future, late.
+Only a record that passes `future` moves the watermark. Everything is judged from the bytes and the timestamps in the log.
 """
 
 import collections
@@ -87,10 +87,15 @@ class Source:
     event_time: str
     unit: int = stream.UNITS_US["ms"]
     lateness: int = 0
-    max_ahead: int = stream.HOUR
+    max_ahead: int | None = stream.HOUR
+    max_jump: int | None = None
     record_bytes: int = 900 * 1024
     keep_late: bool = False
     forget: bool = False
+
+
+# So many records beyond `max_jump` in a row are no mistake.
+JUMPS_IN_A_ROW = 20
 
 
 class Gates:
@@ -98,7 +103,9 @@ class Gates:
 
     def __init__(self, source: Source):
         self.source = source
-        self.watch = stream.Partition(source.lateness, source.max_ahead)
+        ahead = source.max_ahead if source.max_ahead is not None else 1 << 62
+        self.watch = stream.Partition(source.lateness, ahead)
+        self.jumps = 0
 
     @property
     def watermark(self) -> int | None:
@@ -124,8 +131,22 @@ class Gates:
             return "no_event_time"
         if document.get(source.key) is None:
             return "null_key"
+        if source.forget and record.key != document[source.key].encode():
+            return "misplaced"
         time = document[source.event_time] * source.unit
+        if self.is_jump(time):
+            return "future"
         reason = self.watch.judge(time, record.timestamp)
         if reason == "late" and source.keep_late:
             return Passed(record, time, document, True)
         return reason or Passed(record, time, document, False)
+
+    def is_jump(self, time: int) -> bool:
+        """Whether the time is so far beyond the watermark that it may be a mistake."""
+        limit, watermark = self.source.max_jump, self.watermark
+        if limit is None or watermark is None:
+            return False
+        self.jumps = self.jumps + 1 if time > watermark + limit else 0
+        if self.jumps == JUMPS_IN_A_ROW:
+            self.jumps = 0
+        return self.jumps > 0

@@ -124,13 +124,14 @@ class Scene:
             "commit_interval": "100ms",
             **group_settings(self.plan.protocol, slot),
         }
-        if self.binary.snapshots:
-            settings |= {
-                "snapshots.store": str(self.snapshots),
-                "snapshots.interval": "2s",
-                "snapshots.records": "2000",
-            }
-        return settings | dict(self.plan.settings)
+        stored = {
+            "snapshots.store": str(self.snapshots),
+            "snapshots.interval": "2s",
+            "snapshots.records": "2000",
+        }
+        told = settings | stored | dict(self.plan.settings)
+        has_snapshots = self.binary.snapshots
+        return {k: v for k, v in told.items() if has_snapshots or not k.startswith("snapshots.")}
 
     def _link(self, slot: str) -> Link | None:
         """The link of a slot; daemons beyond the slots use the last one's."""
