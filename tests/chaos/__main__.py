@@ -27,11 +27,12 @@ def parser() -> argparse.ArgumentParser:
     parsed.add_argument("--out", type=pathlib.Path, help="where state.json, summary.json and logs go")
     parsed.add_argument("--seed", type=int, help="default: another one each time; printed")
     parsed.add_argument("--faults", type=int, help="random faults; default 100, in `all` 1000")
-    parsed.add_argument("--protocol", choices=PROTOCOLS, help="default: they take turns")
+    parsed.add_argument("--protocol", default=",".join(PROTOCOLS), help="those that take turns; default: %(default)s")
     parsed.add_argument("--pipeline", choices=suites.known_pipelines(), help="default: they take turns")
     parsed.add_argument("--rate", type=float, default=400, help="records per second and scene")
     parsed.add_argument("--scenes", type=int, default=3, choices=[1, 2, 3], help="groups side by side")
     parsed.add_argument("--outage", type=float, help="seconds of the long outage")
+    parsed.add_argument("--kinds", default="", help="random faults whose name contains one of these, by commas")
     parsed.add_argument("--only", help="units whose name contains this")
     parsed.add_argument("--resume", action="store_true", help="goes on where --out was left")
     parsed.add_argument("--report", type=pathlib.Path, help="writes this Markdown page when done")
@@ -39,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
+    protocols = tuple(arguments.protocol.split(","))
+    if unknown := set(protocols) - set(PROTOCOLS):
+        sys.exit(f"unknown protocols {sorted(unknown)}: expected some of {', '.join(PROTOCOLS)}")
     seed = arguments.seed if arguments.seed is not None else int(time.time()) % 1_000_000
     out = arguments.out or pathlib.Path(tempfile.mkdtemp(prefix="millstream-chaos-"))
     out.mkdir(parents=True, exist_ok=True)
@@ -50,10 +54,11 @@ def options_of(arguments: argparse.Namespace) -> Options:
         out=out.resolve(),
         seed=seed,
         faults=arguments.faults or (1000 if arguments.suite == "all" else 100),
-        protocols=(arguments.protocol,) if arguments.protocol else PROTOCOLS,
+        protocols=protocols,
         pipelines=(arguments.pipeline,) if arguments.pipeline else suites.known_pipelines(),
         rate=arguments.rate,
         scenes=arguments.scenes,
+        kinds=tuple(filter(None, arguments.kinds.split(","))),
     )
 
 

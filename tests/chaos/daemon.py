@@ -106,9 +106,12 @@ class Daemon:
         self.signal(signal.SIGCONT)
         self.is_stopped = False
 
-    def terminate(self, seconds: float = 40) -> int:
-        """SIGTERM, and its exit code; kills it and raises when it takes longer."""
+    def terminate(self) -> None:
+        """SIGTERM, once: a second one would force it."""
         self.signal(signal.SIGTERM)
+
+    def wait(self, seconds: float = 40) -> int:
+        """Its exit code once it ends; kills it and raises when it takes longer."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -145,5 +148,7 @@ class Daemon:
             file.seek(self._log_start)
             return file.read().decode("utf-8", "replace")
 
-    def tail(self, lines: int = 30) -> str:
-        return "\n".join(self.written().splitlines()[-lines:])
+    def tail(self, lines: int = 4) -> str:
+        """The last lines of its log that are more than progress; all of it stands in the file."""
+        told = [line for line in self.written().splitlines() if '"level":"INFO"' not in line]
+        return "\n".join(line[:400] for line in told[-lines:])

@@ -31,6 +31,7 @@ class Shape:
     rate: float = 400
     pipelines: tuple[str, ...] = ("card",)
     protocols: tuple[str, ...] = PROTOCOLS
+    kinds: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -40,11 +41,16 @@ class Shape:
 def deck(kinds: list[Fault], rnd: random.Random, count: int) -> list[Fault]:
     """So many faults, each kind as often as any other, shuffled."""
     cards: list[Fault] = []
-    while len(cards) < count:
+    while kinds and len(cards) < count:
         more = kinds[:]
         rnd.shuffle(more)
         cards += more
     return cards[:count]
+
+
+def named(faults: list[Fault], words: tuple[str, ...]) -> list[Fault]:
+    """The faults whose name contains one of the words; all where there is no word."""
+    return [fault for fault in faults if not words or any(word in fault.name for word in words)]
 
 
 def usable(binary: Binary, scene: Scene) -> list[Fault]:
@@ -148,8 +154,8 @@ def run(name: str, seed: int, shape: Shape, broker: Broker, binary: Binary, home
         scenes.append(Scene(plan, broker, binary, home, links))
     verdicts = [new_verdict(scene) for scene in scenes]
     # Drawn from one deck, so that an episode sees as many kinds as it has faults.
-    cards = deck(usable(binary, scenes[0]), rnd, shape.scenes * shape.faults)
-    joint = joint if joint is not None else deck(JOINT, rnd, shape.joint)
+    cards = deck(named(usable(binary, scenes[0]), shape.kinds), rnd, shape.scenes * shape.faults)
+    joint = joint if joint is not None else deck(named(JOINT, shape.kinds), rnd, shape.joint)
     try:
         side_by_side([scene.open for scene in scenes])
         side_by_side([

@@ -49,7 +49,7 @@ def provoke(run: Run, place: str, armed: str):
         if place == "in_revoke":
             scene.start("s2")
         else:
-            daemon.signal(15)
+            daemon.terminate()
     return daemon
 
 
@@ -69,7 +69,7 @@ def hurt(run: Run, place: str, action: str) -> None:
         run.flow(TRANSACTION_S * 1.2)
     if place == "during_shutdown" and daemon.alive:
         try:
-            daemon.terminate(TAKEOVER_S)
+            daemon.wait(TAKEOVER_S)
         except TimeoutError as error:
             run.verdict.violations.append(str(error))
     if not daemon.alive:

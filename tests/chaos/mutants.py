@@ -77,7 +77,7 @@ class Mutant:
     name: str
     hurt: Callable[[Run], None]
     settings: dict[str, str] = dataclasses.field(default_factory=dict)
-    mix: Mix = Mix()
+    mix: Mix | None = None
     pipeline: str = "card"
 
 

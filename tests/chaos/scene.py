@@ -25,6 +25,10 @@ FILES = {
 }
 
 
+# Entities and mix of the events by pipeline: hours of a card, or minutes with every null there is.
+EVENTS = {"card": (300, Mix()), "state": (60, Mix(null_channel=100, null_amount=100))}
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What a scene is made of; with the seed of its feed it is reproducible."""
@@ -37,9 +41,10 @@ class Plan:
     slots: int = 3
     workers: int = 1
     rate: float = 400
-    cards: int = 300
+    # None: what fills the windows of the pipeline.
+    cards: int | None = None
     replicas: int = 1
-    mix: Mix = Mix()
+    mix: Mix | None = None
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -87,7 +92,8 @@ class Scene:
         self.daemons: dict[str, Daemon] = {}
         self.ended: list[str] = []
         self.client = topics.admin(broker.bootstrap)
-        self.events = Cards(plan.seed, plan.cards, mix=plan.mix)
+        cards, mix = EVENTS[plan.pipeline]
+        self.events = Cards(plan.seed, plan.cards or cards, mix=plan.mix or mix)
         self.feed = Feed(broker.bootstrap, self.input, iter(self.events), plan.rate)
         self.positions = topics.Positions(broker.bootstrap, plan.name, self.input, plan.partitions)
         self.monitor = Monitor(self.positions, lambda: list(self.daemons.values()))
@@ -101,9 +107,8 @@ class Scene:
         shutil.rmtree(self.home, ignore_errors=True)
         self.snapshots.mkdir(parents=True)
         source = FILES[self.plan.pipeline]
-        for folder in {source.parent, FILES["card"].parent}:
-            for schema in folder.glob("*.schema.json"):
-                shutil.copy(schema, self.home)
+        for schema in source.parent.glob("*.schema.json"):
+            shutil.copy(schema, self.home)
         self.file.write_text(pipeline_text(source.read_text(), self.plan.name))
         names = [self.input, self.output, self.dead_letter]
         topics.create(self.client, names, self.plan.partitions, self.plan.replicas)
@@ -196,7 +201,7 @@ class Scene:
         return ended
 
     def tails(self) -> str:
-        return "\n".join(f"-- {slot}\n{daemon.tail(12)}" for slot, daemon in self.daemons.items())
+        return "\n".join(f"-- {slot}\n{daemon.tail()}" for slot, daemon in self.daemons.items())
 
     def terminate(self, slots: list[str]) -> list[str]:
         """SIGTERM to all of them at once; says which did not end well."""
@@ -204,10 +209,10 @@ class Scene:
         for slot in slots:
             self.monitor.note(self.daemons[slot])
         for slot in slots:
-            self.daemons[slot].signal(15)
+            self.daemons[slot].terminate()
         for slot in slots:
             try:
-                code = self.daemons[slot].terminate()
+                code = self.daemons[slot].wait()
             except TimeoutError as error:
                 wrong.append(f"{slot}: {error}")
                 continue

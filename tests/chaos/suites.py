@@ -29,6 +29,8 @@ class Options:
     pipelines: tuple[str, ...] = ("card",)
     rate: float = 400
     scenes: int = 3
+    # Words, one of which the name of a random fault must contain; none allows all.
+    kinds: tuple[str, ...] = ()
 
     @property
     def scratch(self) -> pathlib.Path:
@@ -58,7 +60,7 @@ def shape_for(options: Options, left: int) -> episode.Shape:
     """A whole episode, or a last one that is as large as needed."""
     whole = episode.Shape(
         scenes=options.scenes, rate=options.rate,
-        pipelines=options.pipelines, protocols=options.protocols,
+        pipelines=options.pipelines, protocols=options.protocols, kinds=options.kinds,
     )
     if left >= whole.total:
         return whole

@@ -7,6 +7,7 @@ import pathlib
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -66,7 +67,10 @@ def carry_out(units: list[Unit], ledger: Ledger, width: int) -> None:
 
     def work(unit: Unit) -> None:
         say(f"{unit.id}: begins")
-        verdicts = unit.run()
+        try:
+            verdicts = unit.run()
+        except Exception:  # a broken case is a failed one, and the others go on
+            verdicts = [Verdict(unit.id, 0, "-", "-", violations=[traceback.format_exc(limit=-4)])]
         ledger.note(unit, verdicts)
         for verdict in verdicts:
             state = "ok" if verdict.passed else "FAILED"
@@ -77,11 +81,7 @@ def carry_out(units: list[Unit], ledger: Ledger, width: int) -> None:
     with concurrent.futures.ThreadPoolExecutor(width) as pool:
         running = [pool.submit(work, unit) for unit in left]
         for done in concurrent.futures.as_completed(running):
-            error = done.exception()
-            if error is not None:
-                for other in running:
-                    other.cancel()
-                raise error
+            done.result()
 
 
 def totals(ledger: Ledger) -> tuple[int, int]:
