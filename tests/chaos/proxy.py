@@ -78,7 +78,8 @@ class Link:
             await asyncio.gather(
                 self._pump(reader, inner_writer), self._pump(inner_reader, writer)
             )
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.CancelledError):
+            # An end that closed, or the network that is taken down.
             pass
         finally:
             self._writers -= pair

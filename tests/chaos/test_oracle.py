@@ -7,15 +7,16 @@ import unittest
 from chaos.cards import POISON, START_MS, Cards, Mix
 from chaos.expected import card_features, card_source, expected
 from chaos.gates import Gates, Passed, Undecodable, decode, valid
+from chaos.state import Lane, Trail, fill
 from chaos.topics import Record
 
 NOW_MS = START_MS + 10_000_000_000
 
 
-def log(seed: int, count: int, partitions: int = 3, mix: Mix = Mix()) -> list[Record]:
+def log(seed: int, count: int, partitions: int = 3, mix: Mix = Mix(), step_ms: int = 20_000) -> list[Record]:
     """A topic as the feed would make it."""
     rnd, offsets, records = random.Random(seed), [0] * partitions, []
-    for _, event in zip(range(count), Cards(seed, cards=7, step_ms=20_000, mix=mix), strict=False):
+    for _, event in zip(range(count), Cards(seed, cards=7, step_ms=step_ms, mix=mix), strict=False):
         partition = rnd.randrange(partitions)
         offset = offsets[partition]
         offsets[partition] += rnd.choice((1, 1, 1, 2))
@@ -65,6 +66,70 @@ class Oracle(unittest.TestCase):
         reasons = {outcome.reason for outcome in found.rejected.values()}
         self.assertEqual(reasons, {"undecodable", "invalid", "future", "late"})
         self.assertEqual(set(found.dropped.values()), {"tombstone"})
+
+
+class EveryKindOfState(unittest.TestCase):
+    """The pieces of the state oracle against their definitions over the whole history."""
+
+    def history(self, seed: int, count: int = 300):
+        """(time, watermark, value or None) in arrival order, some of it late."""
+        rnd, highest = random.Random(seed), 0
+        for _ in range(count):
+            time = max(0, highest - 10 + rnd.randrange(-30, 25))
+            yield time, highest - 10, rnd.choice((None, float(rnd.randrange(9))))
+            highest = max(highest, time)
+
+    def test_windows_by_time(self):
+        for seed in range(20):
+            lane, before = Lane(keep_time=50), []
+            for time, watermark, value in self.history(seed):
+                lane.take(time, watermark, value)
+                for over, closed in ((20, "right"), (50, "both")):
+                    after = max(time - over + (closed == "right"), watermark - 50)
+                    held = sorted((t, i, v) for i, (t, v) in enumerate(before) if after <= t <= time)
+                    wanted = [v for _, _, v in held if v is not None] + [value] * (value is not None)
+                    self.assertEqual(lane.span(over, closed), wanted)
+                earlier = [t for t, v in before if v is not None and max(time - 19, watermark - 50) <= t <= time]
+                self.assertEqual(lane.since_last(20), (time - max(earlier)) / 1e6 if earlier else None)
+                before.append((time, value))
+
+    def test_windows_by_rows(self):
+        for seed in range(20):
+            lane, before = Lane(keep_rows=4), []
+            for time, watermark, value in self.history(seed):
+                lane.take(time, watermark, value)
+                ordered = sorted((t, i, v) for i, (t, v) in enumerate(before))
+                older = [row for row in ordered if row[0] < watermark]
+                visible = [row for row in ordered if row not in older[: max(0, len(older) - 4)]]
+                window = [v for t, _, v in visible if t <= time][-3:] + [value]
+                self.assertEqual(lane.rows(4), [v for v in window if v is not None])
+                before.append((time, value))
+
+    def test_the_last_value(self):
+        for seed in range(20):
+            trail, before = Trail(), []
+            for time, watermark, value in self.history(seed):
+                found = fill(trail, value, time, watermark, 25, "none")
+                if value is None:
+                    ordered = sorted((t, i) for i, (t, _) in enumerate(before))
+                    passed = [row for row in ordered if row[0] <= watermark]
+                    left = [row for row in ordered if row not in passed[:-1] and row[0] >= watermark - 25]
+                    seen = [row for row in left if time - 25 <= row[0] <= time]
+                    self.assertEqual(found, before[seen[-1][1]][1] if seen else "none")
+                else:
+                    self.assertEqual(found, value)
+                    before.append((time, value))
+
+    def test_every_outcome_happens(self):
+        mix = Mix(late=100, tombstone=20, repeated=100, null_amount=200, null_channel=200, no_key=10)
+        found = expected("state", log(5, 6_000, partitions=1, mix=mix, step_ms=1_500))
+        vectors = [outcome.vector for outcome in found.vectors.values()]
+        self.assertGreater(sum(outcome.late for outcome in found.vectors.values()), 100)
+        for flag in ("amount_is_outlier", "amount_is_extreme", "amount_was_missing"):
+            self.assertIn(True, {vector[flag] for vector in vectors}, flag)
+        reasons = {outcome.reason for outcome in found.rejected.values()}
+        self.assertEqual(reasons, {"undecodable", "invalid", "misplaced", "future"})
+        self.assertEqual(set(found.dropped.values()), {"tombstone", "duplicate"})
 
 
 class GatesOfAPartition(unittest.TestCase):
