@@ -11,23 +11,25 @@ import time
 from . import ROOT, report, suites, units, verdict
 from .broker import LOWERED, Broker
 from .daemon import Binary
-from .scene import PROTOCOLS
+from .scene import DEFAULT_PROTOCOLS, PROTOCOLS
 from .suites import LINKS, WIDTH, Options
 from .units import Ledger, Unit, carry_out
 
+SUITES = ["random", "failpoints", "mutants", "outage", "cluster", "short", "all", "report"]
 OUTAGE_S = {"short": 60.0, "all": 600.0}
 
 
 def parser() -> argparse.ArgumentParser:
     parsed = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
-    parsed.add_argument("suite", choices=["random", "failpoints", "mutants", "outage", "cluster", "short", "all"])
-    parsed.add_argument("--binary", type=pathlib.Path, required=True, help="a test build of millstream")
+    parsed.add_argument("suite", choices=SUITES)
+    parsed.add_argument("--binary", type=pathlib.Path, help="a test build of millstream")
     parsed.add_argument("--delivery", default="exactly_once", choices=["exactly_once", "at_least_once"])
     parsed.add_argument("--no-snapshots", action="store_true", help="the binary has no snapshot settings")
     parsed.add_argument("--out", type=pathlib.Path, help="where state.json, summary.json and logs go")
     parsed.add_argument("--seed", type=int, help="default: another one each time; printed")
     parsed.add_argument("--faults", type=int, help="random faults; default 100, in `all` 1000")
-    parsed.add_argument("--protocol", default=",".join(PROTOCOLS), help="those that take turns; default: %(default)s")
+    parsed.add_argument("--protocol", default=",".join(DEFAULT_PROTOCOLS),
+                        help=f"take turns; of {', '.join(PROTOCOLS)}; default %(default)s")
     parsed.add_argument("--pipeline", choices=suites.known_pipelines(), help="default: they take turns")
     parsed.add_argument("--rate", type=float, default=400, help="records per second and scene")
     parsed.add_argument("--scenes", type=int, default=3, choices=[1, 2, 3], help="groups side by side")
@@ -82,6 +84,11 @@ def stages(suite: str, options: Options, broker: Broker, outage_s: float) -> lis
 
 def run(argv: list[str]) -> int:
     arguments = parser().parse_args(argv)
+    if arguments.suite == "report":
+        report.write(Ledger(arguments.out, {}, resume=True), arguments.report)
+        return 0
+    if arguments.binary is None:
+        sys.exit("--binary is missing: a build of millstream with failpoints")
     options = options_of(arguments)
     command = f"python -m chaos {arguments.suite} --seed {options.seed} --faults {options.faults}"
     units.say(f"{command} --out {options.out}")

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -67,7 +68,7 @@ def recovery(broker: Broker, binary: Binary, home: pathlib.Path) -> list[Row]:
                 began, target = time.monotonic(), scene.ends()
                 if comes_back:
                     scene.start(slot)
-                scene.wait("publishing again", 60, lambda target=target: scene.monitor.reached(target))
+                scene.wait("publishing again", 60, partial(scene.monitor.reached, target))
                 times.append(time.monotonic() - began)
                 page = scene.daemons[slot].metrics() if comes_back else None
                 replays.append(page.sum("millstream_replay_records_total") if page else 0)
@@ -78,7 +79,8 @@ def recovery(broker: Broker, binary: Binary, home: pathlib.Path) -> list[Row]:
         measured = f"{max(times):.1f} s at worst of {len(times)}, {KEYS:,} keys"
         if comes_back:
             measured += f", {max(replays):,.0f} records replayed"
-        rows.append(Row(what, measured, f"{bound:.0f} s" + (" plus replay" if comes_back else ""), max(times) <= bound))
+        plus = " plus replay" if comes_back else ""
+        rows.append(Row(what, measured, f"{bound:.0f} s{plus}", max(times) <= bound))
     return rows
 
 
@@ -100,12 +102,11 @@ def clean_restart(broker: Broker, binary: Binary, home: pathlib.Path) -> list[Ro
     return [Row("records replayed by a clean restart of three", f"{replayed:,.0f}", "0", not replayed and not wrong)]
 
 
-def produce_cards(binary: Binary, broker: Broker, topic: str, records: int) -> None:
-    """The seeded workload of the benchmark; the engine's generator is only the source of load."""
-    command = [binary.path, "demo", "--workload", "card", "--kafka", broker.bootstrap, "--rate", "0",
+def produce_cards(binary: Binary, broker: Broker, records: int) -> None:
+    """The workload of the benchmark into card.transactions; the engine's generator is only load."""
+    command = [str(binary.path), "demo", "--workload", "card", "--kafka", broker.bootstrap, "--rate", "0",
                "--records", str(records), "--produce-only"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    del topic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,12 +121,10 @@ def saturate(name: str, broker: Broker, binary: Binary, home: pathlib.Path, reco
     """Folds the whole topic as fast as it goes; then again as a replay. Returns cost, replay rate."""
     scene = scene_of(name, broker, binary, home, partitions=4, slots=1,
                      settings={"snapshots.interval": "1h", "snapshots.records": "1000000000"})
-    text = None
     try:
         scene.prepare()
         text = scene.file.read_text().replace(f"[{scene.input}]", "[card.transactions]")
         scene.file.write_text(text)
-        asked = topics.Positions(broker.bootstrap, name, "card.transactions", 4)
         daemon = scene.start("s0")
         rate = _slope(daemon, "millstream_records_consumed_total", records)
         cost = Cost(_cpu_seconds(daemon) / records * 1e6, rate)
@@ -133,7 +132,6 @@ def saturate(name: str, broker: Broker, binary: Binary, home: pathlib.Path, reco
         daemon.kill()
         daemon = scene.start("s0")
         replay = _slope(daemon, "millstream_replay_records_total", records) if binary.snapshots else 0.0
-        asked.close()
     finally:
         scene.close()
     return cost, replay
@@ -166,7 +164,7 @@ def _cpu_seconds(daemon: Daemon) -> float:
 def throughput(broker: Broker, binary: Binary, home: pathlib.Path, records: int, rounds: int) -> list[Row]:
     """Exactly once against at least once on the same topic, alternating; medians."""
     topics.create(topics.admin(broker.bootstrap), ["card.transactions"], 4)
-    produce_cards(binary, broker, "card.transactions", records)
+    produce_cards(binary, broker, records)
     once: list[Cost] = []
     least: list[Cost] = []
     replays: list[float] = []
@@ -207,9 +205,8 @@ def latency(broker: Broker, binary: Binary, home: pathlib.Path, seconds: float) 
     rows = []
     for word, bound in (("exactly_once", 250.0), ("at_least_once", 25.0)):
         mode = dataclasses.replace(binary, delivery=word)
-        settings = {} if word == "exactly_once" else {"commit_interval": "10ms"}
         scene = scene_of(f"latency-{word.replace('_', '-')}", broker, mode, home, partitions=4, slots=1,
-                         rate=LATENCY_RATE, settings=settings)
+                         rate=LATENCY_RATE, linger_ms=1)
         found: list[float] = []
         stop = threading.Event()
         try:

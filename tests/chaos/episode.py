@@ -14,7 +14,7 @@ import time
 from .broker import Broker
 from .daemon import Binary
 from .faults import FAULTS, JOINT, Fault, Hurt, now
-from .scene import PROTOCOLS, Plan, Scene
+from .scene import DEFAULT_PROTOCOLS, Plan, Scene
 from .verdict import Injected, Verdict, finish, new_verdict, timed
 
 # Between a fault's recovery and the next, so that state and snapshots are made of more than faults.
@@ -26,11 +26,11 @@ class Shape:
     """How large an episode is."""
 
     scenes: int = 3
-    faults: int = 9
-    joint: int = 3
+    faults: int = 10
+    joint: int = 4
     rate: float = 400
     pipelines: tuple[str, ...] = ("card",)
-    protocols: tuple[str, ...] = PROTOCOLS
+    protocols: tuple[str, ...] = DEFAULT_PROTOCOLS
     kinds: tuple[str, ...] = ()
 
     @property

@@ -8,16 +8,17 @@ from confluent_kafka import KafkaException, Producer
 
 from .cards import Event
 
-TICK_S = 0.02
-
 
 class Feed:
     """Writes `events` to `topic` until told to stop."""
 
-    def __init__(self, bootstrap: str, topic: str, events: Iterator[Event], rate: float):
+    def __init__(self, bootstrap: str, topic: str, events: Iterator[Event], rate: float,
+                 linger_ms: int = 10):
         self._topic = topic
         self._events = events
         self._rate = rate
+        # A burst every so often, none older than the next when it leaves.
+        self._tick_s = 0.002 * linger_ms
         self._stop = threading.Event()
         self._error: Exception | None = None
         self.sent = 0
@@ -25,7 +26,7 @@ class Feed:
             "bootstrap.servers": bootstrap,
             "enable.idempotence": True,
             "compression.type": "lz4",
-            "linger.ms": 10,
+            "linger.ms": linger_ms,
             "message.timeout.ms": 900_000,
             "queue.buffering.max.messages": 1_000_000,
             "reconnect.backoff.max.ms": 1_000,
@@ -36,14 +37,6 @@ class Feed:
     def start(self) -> "Feed":
         self._thread.start()
         return self
-
-    @property
-    def rate(self) -> float:
-        return self._rate
-
-    def set_rate(self, rate: float) -> None:
-        """Records per second from now on; 0 pauses."""
-        self._rate = rate
 
     def stop(self, seconds: float = 60) -> None:
         """Ends the stream; everything handed over is in the log when this returns."""
@@ -65,7 +58,7 @@ class Feed:
     def _run(self) -> None:
         owed, before = 0.0, time.monotonic()
         try:
-            while not self._stop.wait(TICK_S):
+            while not self._stop.wait(self._tick_s):
                 now = time.monotonic()
                 owed, before = min(owed + self._rate * (now - before), self._rate), now
                 while owed >= 1:

@@ -1,7 +1,8 @@
 """What becomes of a raw record before any state sees it: the gates, from their definition.
 
 Order: oversize, tombstone, undecodable, invalid, no_event_time, null_key, misplaced, future, late.
-Only a record that passes `future` moves the watermark. Everything is judged from the bytes and the timestamps in the log.
+Only a record that passes `future` moves the watermark. Everything is judged from the bytes and the
+timestamps in the log.
 """
 
 import collections

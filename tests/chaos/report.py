@@ -98,7 +98,9 @@ def table(head: list[str], rows: list[list[Any]]) -> str:
     def cell(value: Any) -> str:
         if value is None:
             return "-"
-        return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+        if isinstance(value, float):
+            return f"{value:,.1f}"
+        return f"{value:,}" if isinstance(value, int) else str(value)
 
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in rows])
@@ -110,7 +112,7 @@ def page(told: dict[str, Any]) -> str:
     names = {"random": "random faults", "failpoint": "failpoints", "outage": "long outage",
              "cluster": "one of three brokers killed", "control": "cases without their mutant"}
     suites = [
-        [names[kind], f["faults"], f["records"], *(f[k] for k in KINDS), f["aborted"], f["violations"]]
+        [names[kind], f["faults"], f["records"], *map(f.get, KINDS), f["aborted"], f["violations"]]
         for kind, f in told["suites"].items() if f["runs"]
     ]
     faults = [[kind, f["count"], f["recovery_p50_s"], f["recovery_p99_s"], f["pause_p99_s"]]
@@ -148,10 +150,13 @@ everything in the log by then is published; the pause is the longest that some p
         passed = sum(f["passed"] for f in told["failpoints"].values())
         text += f"\n## Failpoints\n\n{passed} of {len(told['failpoints'])} cases of place and action passed.\n"
     if mutants:
-        text += f"\n## Mutants\n\nDefects planted into a test build; each must be found.\n\n{table(['mutant', 'found by'], mutants)}\n"
+        text += "\n## Mutants\n\nDefects planted into a test build; each must be found.\n\n"
+        text += table(["mutant", "found by"], mutants) + "\n"
     if told.get("bounds"):
         rows = [[b["what"], b["measured"], b["bound"], "yes" if b["holds"] else "**no**"] for b in told["bounds"]]
         text += f"\n## Bounds\n\n{table(['what', 'measured', 'bound', 'holds'], rows)}\n"
+    if told["failed"]:
+        text += "\n## Failed\n\n```\n" + "\n".join(told["failed"]) + "\n```\n"
     return text
 
 

@@ -19,6 +19,7 @@ SESSION_S = 6.0
 TRANSACTION_S = 10.0
 CLEANUP_S = 1.0
 PROTOCOLS = ("cooperative", "static", "kip848", "eager")
+DEFAULT_PROTOCOLS = PROTOCOLS[:3]
 FILES = {
     "card": ROOT / "config/pipelines/card-features.yaml",
     "state": ROOT / "tests/chaos/all-state.yaml",
@@ -41,6 +42,7 @@ class Plan:
     slots: int = 3
     workers: int = 1
     rate: float = 400
+    linger_ms: int = 10
     # None: what fills the windows of the pipeline.
     cards: int | None = None
     replicas: int = 1
@@ -94,7 +96,7 @@ class Scene:
         self.client = topics.admin(broker.bootstrap)
         cards, mix = EVENTS[plan.pipeline]
         self.events = Cards(plan.seed, plan.cards or cards, mix=plan.mix or mix)
-        self.feed = Feed(broker.bootstrap, self.input, iter(self.events), plan.rate)
+        self.feed = Feed(broker.bootstrap, self.input, iter(self.events), plan.rate, plan.linger_ms)
         self.positions = topics.Positions(broker.bootstrap, plan.name, self.input, plan.partitions)
         self.monitor = Monitor(self.positions, lambda: list(self.daemons.values()))
 

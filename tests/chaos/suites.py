@@ -8,7 +8,7 @@ from . import cluster, episode, failpoints, mutants
 from .broker import Broker
 from .daemon import Binary
 from .faults import Fault, broker_outage
-from .scene import FILES, PROTOCOLS
+from .scene import DEFAULT_PROTOCOLS, FILES
 from .units import Unit
 
 # Cases side by side: a case mostly waits for timeouts.
@@ -25,7 +25,7 @@ class Options:
     out: pathlib.Path
     seed: int
     faults: int = 100
-    protocols: tuple[str, ...] = PROTOCOLS
+    protocols: tuple[str, ...] = DEFAULT_PROTOCOLS
     pipelines: tuple[str, ...] = ("card",)
     rate: float = 400
     scenes: int = 3
@@ -84,8 +84,7 @@ def failpoint_units(options: Options, broker: Broker, sample: int | None = None)
     if sample is not None:
         rnd = random.Random(options.seed)
         rnd.shuffle(cases)
-        seen: set[str] = set()
-        first = [c for c in cases if not (c[0] in seen or seen.add(c[0]))]
+        first = list({place: (place, action) for place, action in cases}.values())
         cases = (first + [c for c in cases if c not in first])[:sample]
     units = []
     for index, (place, action) in enumerate(cases):

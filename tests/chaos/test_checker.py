@@ -124,14 +124,17 @@ class Checker(unittest.TestCase):
         self.fail("no such neighbours")
 
     def test_extra(self):
-        stranger = dataclasses.replace(self.vectors[0], offset=10**6, headers=(("millstream-source", b"run.in/0/999999"),))
+        def said(source: str) -> tuple[tuple[str, bytes]]:
+            return (("millstream-source", source.encode()),)
+
+        stranger = dataclasses.replace(self.vectors[0], offset=10**6, headers=said("run.in/0/999999"))
         self.assertEqual(self.found([*self.vectors, stranger]), {"extra": 1})
         unnamed = dataclasses.replace(stranger, headers=())
         self.assertEqual(self.found([*self.vectors, unnamed]), {"extra": 1})
         place = next(iter(self.wanted.dropped))
-        dropped = dataclasses.replace(stranger, headers=(("millstream-source", f"run.in/{place[0]}/{place[1]}".encode()),))
+        dropped = dataclasses.replace(stranger, headers=said(f"run.in/{place[0]}/{place[1]}"))
         self.assertEqual(self.found([*self.vectors, dropped]), {"extra": 1})
-        other = dataclasses.replace(stranger, headers=(("millstream-source", b"other.in/0/0"),))
+        other = dataclasses.replace(stranger, headers=said("other.in/0/0"))
         self.assertEqual(self.found([*self.vectors, other]), {"extra": 1})
 
     def test_findings_survive_json(self):
