@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 cargo_flags := --profile ci --locked
 millstream := $(CARGO_TARGET_DIR)/ci/millstream
 
-.PHONY: help demo test check bench bless setup
+.PHONY: help demo test chaos check bench bless setup
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -24,6 +24,12 @@ demo: ## computes features of two weeks of real flights; needs no broker
 test: ## runs everything, against a real Kafka broker that it starts (or KAFKA_BOOTSTRAP)
 	@.ci/packages build test
 	.ci/test
+
+chaos: ## hurts everything for hours and writes docs/chaos.md; goes on where it was interrupted
+	@.ci/packages build test
+	tests/chaos/run.sh all --report docs/chaos.md
+	tests/chaos/run.sh bounds
+	tests/chaos/run.sh report --report docs/chaos.md
 
 check: ## formatting, lints as errors, documentation, dependencies
 	cargo fmt --check

@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# A real single-node Kafka broker (KRaft) for tests, without Docker.
+# A real Kafka broker (KRaft) for tests, without Docker: one node, or three.
 #
 #   broker.sh fetch                 brings the jars into the cache
-#   broker.sh start DIR             starts a broker whose data, certificates and log live in DIR,
-#                                   waits until it answers, writes DIR/env
-#   broker.sh stop DIR              stops that broker; DIR stays
+#   broker.sh start DIR [FILE]      starts a broker whose data, certificates and log live in DIR,
+#                                   waits until it answers, writes DIR/env; properties in FILE win,
+#                                   where @PLAIN@ and @CONTROLLER@ stand for its ports
+#   broker.sh cluster DIR [FILE]    starts three, in DIR/1 to DIR/3: replication 3, min.isr 2, no
+#                                   unclean election; DIR/env names all of them
+#   broker.sh again DIR             starts a broker that was killed again, with what it had
+#   broker.sh stop DIR              stops that broker, or those three; DIR stays
 #   broker.sh run -- COMMAND...     starts one in a fresh directory, runs COMMAND with DIR/env set,
 #                                   stops it, exits as COMMAND did
 #   broker.sh tool CLASS ARGS...    runs one of Kafka's own tools, e.g. org.apache.kafka.tools.TopicCommand
@@ -49,6 +53,14 @@ free_port() {
     done
 }
 
+# BAND USED: such a port that does not stand in USED, which nobody may listen on yet.
+other_port() {
+    local port
+    port=$(free_port "$1")
+    while [[ $2 == *:$port* ]]; do port=$(free_port "$1"); done
+    echo "$port"
+}
+
 # A CA of its own and a server certificate for 127.0.0.1, both for a few days.
 certificates() {
     local tls=$1
@@ -63,12 +75,13 @@ certificates() {
     cat "$tls/server.key" "$tls/server.crt" >"$tls/server.pem"
 }
 
+# DIR NODE PLAIN TLS CONTROLLER VOTERS REPLICAS
 properties() {
-    local dir=$1 plain=$2 tls=$3 controller=$4
+    local dir=$1 node=$2 plain=$3 tls=$4 controller=$5 voters=$6 replicas=$7
     cat <<EOF
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$controller
+node.id=$node
+controller.quorum.voters=$voters
 listeners=PLAINTEXT://127.0.0.1:$plain,SASL_SSL://127.0.0.1:$tls,CONTROLLER://127.0.0.1:$controller
 advertised.listeners=PLAINTEXT://127.0.0.1:$plain,SASL_SSL://127.0.0.1:$tls
 controller.listener.names=CONTROLLER
@@ -91,18 +104,22 @@ message.max.bytes=33554432
 replica.fetch.max.bytes=33554432
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+default.replication.factor=$replicas
+min.insync.replicas=$(((replicas + 1) / 2))
+unclean.leader.election.enable=false
 offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor=$replicas
 transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=$replicas
+transaction.state.log.min.isr=$(((replicas + 1) / 2))
 share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=$replicas
+share.coordinator.state.topic.min.isr=$(((replicas + 1) / 2))
 EOF
 }
 
-alive() { kill -0 "$1" 2>/dev/null; }
+# A process that ended and was not waited for still has an id, and a state of Z.
+alive() { kill -0 "$1" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"; }
 
 fail_with_log() {
     say "$2; the end of $1/broker.log:"
@@ -123,32 +140,52 @@ wait_until_up() {
         >/dev/null 2>>"$dir/broker.log" || fail_with_log "$dir" "the broker does not answer"
 }
 
-start() {
-    local dir=$1
-    mkdir -p "$dir"
-    dir=$(cd "$dir" && pwd)
-    if [[ -e $dir/pid ]]; then
-        say "$dir has a broker already"
-        exit 1
-    fi
-    fetch
-    certificates "$dir/tls"
-    local plain tls controller password cluster
-    plain=$(free_port 0) tls=$(free_port 1) controller=$(free_port 2)
-    password=$(openssl rand -hex 16)
-    cluster=$(java_main kafka.tools.StorageTool random-uuid)
-    properties "$dir" "$plain" "$tls" "$controller" >"$dir/server.properties"
+# DIR CLUSTER PASSWORD: formats the storage that DIR/server.properties names.
+format() {
+    local dir=$1 cluster=$2 password=$3
     java_main kafka.tools.StorageTool format --cluster-id "$cluster" --config "$dir/server.properties" \
         --add-scram "SCRAM-SHA-512=[name=millstream,password=$password]" \
         --add-scram "SCRAM-SHA-512=[name=restricted,password=$password]" >"$dir/broker.log" 2>&1 ||
         fail_with_log "$dir" "formatting failed"
+}
 
+# Starts the process; DIR/pid is its id.
+launch() {
+    local dir=$1
     # A session of its own: Ctrl-C goes to the tests, and the broker is stopped after them.
     setsid java -Xmx768m -Xms256m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
         -cp "$jars/*" kafka.Kafka "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null &
-    local pid=$!
-    echo "$pid" >"$dir/pid"
-    wait_until_up "$dir" "$pid" "$plain"
+    echo "$!" >"$dir/pid"
+}
+
+# The port of the first listener of DIR.
+plain_port() { sed -n 's|^listeners=PLAINTEXT://127.0.0.1:\([0-9]*\).*|\1|p' "$1/server.properties" | tail -n 1; }
+
+# A directory without a broker, as an absolute path.
+fresh_directory() {
+    mkdir -p "$1"
+    if [[ -e $1/pid || -e $1/1/pid ]]; then
+        say "$1 has a broker already"
+        exit 1
+    fi
+    (cd "$1" && pwd)
+}
+
+start() {
+    local dir more=${2:-}
+    dir=$(fresh_directory "$1")
+    fetch
+    certificates "$dir/tls"
+    local plain tls controller password
+    plain=$(free_port 0) tls=$(free_port 1) controller=$(free_port 2)
+    password=$(openssl rand -hex 16)
+    properties "$dir" 1 "$plain" "$tls" "$controller" "1@127.0.0.1:$controller" 1 >"$dir/server.properties"
+    if [[ -n $more ]]; then
+        sed "s/@PLAIN@/$plain/g; s/@CONTROLLER@/$controller/g" "$more" >>"$dir/server.properties"
+    fi
+    format "$dir" "$(java_main kafka.tools.StorageTool random-uuid)" "$password"
+    launch "$dir"
+    wait_until_up "$dir" "$(<"$dir/pid")" "$plain"
     cat >"$dir/env" <<EOF
 export KAFKA_BOOTSTRAP=127.0.0.1:$plain
 export KAFKA_TLS_BOOTSTRAP=127.0.0.1:$tls
@@ -160,17 +197,62 @@ EOF
     say "up on 127.0.0.1:$plain, with TLS on 127.0.0.1:$tls"
 }
 
+again() {
+    local dir=$1
+    [[ -e $dir/server.properties ]] || { say "$dir never had a broker"; exit 1; }
+    if [[ -e $dir/pid ]] && alive "$(<"$dir/pid")"; then
+        say "$dir has a broker that runs"
+        exit 1
+    fi
+    fetch
+    launch "$dir"
+    wait_until_up "$dir" "$(<"$dir/pid")" "$(plain_port "$dir")"
+}
+
+cluster() {
+    local dir more=${2:-} node voters="" servers="" password cluster
+    dir=$(fresh_directory "$1")
+    fetch
+    cluster=$(java_main kafka.tools.StorageTool random-uuid) password=$(openssl rand -hex 16)
+    local -a controllers=()
+    for node in 1 2 3; do
+        controllers[node]=$(other_port 2 "$voters")
+        voters+=${voters:+,}$node@127.0.0.1:${controllers[node]}
+    done
+    for node in 1 2 3; do
+        local of=$dir/$node plain
+        plain=$(other_port 0 "$servers")
+        certificates "$of/tls"
+        properties "$of" "$node" "$plain" "$(free_port 1)" "${controllers[node]}" "$voters" 3 >"$of/server.properties"
+        if [[ -n $more ]]; then cat "$more" >>"$of/server.properties"; fi
+        format "$of" "$cluster" "$password"
+        launch "$of"
+        servers+=${servers:+,}127.0.0.1:$plain
+    done
+    for node in 1 2 3; do
+        wait_until_up "$dir/$node" "$(<"$dir/$node/pid")" "$(plain_port "$dir/$node")"
+    done
+    echo "export KAFKA_BOOTSTRAP=$servers" >"$dir/env"
+    say "three brokers are up on $servers"
+}
+
 stop() {
-    local dir=$1 pid
+    local dir=$1 pid node
+    for node in 1 2 3; do
+        if [[ -e $dir/$node/pid ]]; then stop "$dir/$node"; fi
+    done
+    rm -f "$dir/env"
     [[ -e $dir/pid ]] || return 0
     pid=$(<"$dir/pid")
+    # A stopped process does not hear SIGTERM.
+    kill -CONT "$pid" 2>/dev/null || true
     kill "$pid" 2>/dev/null || true
     for _ in {1..100}; do
         alive "$pid" || break
         sleep 0.1
     done
     if alive "$pid"; then kill -KILL "$pid" 2>/dev/null || true; fi
-    rm -f "$dir/pid" "$dir/env"
+    rm -f "$dir/pid"
 }
 
 run() {
@@ -194,7 +276,9 @@ verb=${1:-}
 shift || true
 case $verb in
     fetch) fetch ;;
-    start) [[ $# -eq 1 ]] || usage; start "$1" ;;
+    start) [[ $# -eq 1 || $# -eq 2 ]] || usage; start "$@" ;;
+    cluster) [[ $# -eq 1 || $# -eq 2 ]] || usage; cluster "$@" ;;
+    again) [[ $# -eq 1 ]] || usage; again "$1" ;;
     stop) [[ $# -eq 1 ]] || usage; stop "$1" ;;
     run) [[ ${1:-} == -- && $# -ge 2 ]] || usage; shift; run "$@" ;;
     tool) [[ $# -ge 1 ]] || usage; fetch; java_main "$@" ;;

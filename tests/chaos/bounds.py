@@ -1,0 +1,288 @@
+"""python -m chaos bounds: what is promised in figures, measured.
+
+Rates, CPU and latency are honest only with a release build (`--release`); the times of recovery
+need none. Each measurement is a row: what, measured, bound, whether it holds.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from confluent_kafka import Consumer, TopicPartition
+
+from . import topics
+from .broker import Broker
+from .cards import Mix
+from .daemon import Binary, Daemon
+from .monitor import quantile
+from .scene import CLEANUP_S, SESSION_S, TRANSACTION_S, Plan, Scene
+from .units import say
+
+KEYS = 10_000
+GOOD = Mix(poison=0, late=0, future=0, repeated=0, null_amount=20, tombstone=0, no_key=0, wrong_type=0)
+LATENCY_RATE = 10_000
+RSS_GROWTH_MB_MAX = 400
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A bound and what was measured."""
+
+    what: str
+    measured: str
+    bound: str
+    holds: bool
+
+
+def scene_of(name: str, broker: Broker, binary: Binary, home: pathlib.Path, **more) -> Scene:
+    plan = {"rate": 1000, "cards": KEYS, "mix": GOOD, **more}
+    return Scene(Plan(name=name, seed=7, **plan), broker, binary, home)
+
+
+def recovery(broker: Broker, binary: Binary, home: pathlib.Path) -> list[Row]:
+    """SIGKILL of one of three: its peers take over, or the same instance comes back."""
+    rows = []
+    for what, comes_back, bound in (
+        ("SIGKILL of one of three, peers take over", False, max(SESSION_S, TRANSACTION_S + CLEANUP_S) + 5),
+        ("SIGKILL of one of three, the instance restarts", True, 3.0),
+    ):
+        # Only a static member takes its partitions back before the session of the dead one ends.
+        protocol = "static" if comes_back else "cooperative"
+        scene = scene_of(f"recovery-{protocol}", broker, binary, home, protocol=protocol)
+        times, replays = [], []
+        try:
+            scene.open()
+            for slot in scene.slots:
+                time.sleep(5)
+                scene.daemons[slot].kill()
+                began, target = time.monotonic(), scene.ends()
+                if comes_back:
+                    scene.start(slot)
+                scene.wait("publishing again", 60, partial(scene.monitor.reached, target))
+                times.append(time.monotonic() - began)
+                page = scene.daemons[slot].metrics() if comes_back else None
+                replays.append(page.sum("millstream_replay_records_total") if page else 0)
+                if not comes_back:
+                    scene.start(slot)
+        finally:
+            scene.close()
+        measured = f"{max(times):.1f} s at worst of {len(times)}, {KEYS:,} keys"
+        if comes_back:
+            measured += f", {max(replays):,.0f} records replayed"
+        plus = " plus replay" if comes_back else ""
+        rows.append(Row(what, measured, f"{bound:.0f} s{plus}", max(times) <= bound))
+    return rows
+
+
+def clean_restart(broker: Broker, binary: Binary, home: pathlib.Path) -> list[Row]:
+    """SIGTERM of all, start of all: nothing is replayed."""
+    scene = scene_of("clean-restart", broker, binary, home)
+    try:
+        scene.open()
+        time.sleep(5)
+        wrong = scene.terminate(scene.slots)
+        for slot in scene.slots:
+            scene.start(slot)
+        target = scene.ends()
+        scene.wait("publishing again", 60, lambda: scene.monitor.reached(target))
+        pages = [scene.daemons[slot].metrics() for slot in scene.slots]
+        replayed = sum(page.sum("millstream_replay_records_total") for page in pages if page)
+    finally:
+        scene.close()
+    return [Row("records replayed by a clean restart of three", f"{replayed:,.0f}", "0", not replayed and not wrong)]
+
+
+def produce_cards(binary: Binary, broker: Broker, records: int) -> None:
+    """The workload of the benchmark into card.transactions; the engine's generator is only load."""
+    command = [str(binary.path), "demo", "--workload", "card", "--kafka", broker.bootstrap, "--rate", "0",
+               "--records", str(records), "--produce-only"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What a run over a full topic took, start-up left out of the rate."""
+
+    cpu_us: float
+    rate: float
+
+
+def saturate(name: str, broker: Broker, binary: Binary, home: pathlib.Path, records: int) -> tuple[Cost, float]:
+    """Folds the whole topic as fast as it goes; then again as a replay. Returns cost, replay rate."""
+    scene = scene_of(name, broker, binary, home, partitions=4, slots=1,
+                     settings={"snapshots.interval": "1h", "snapshots.records": "1000000000"})
+    try:
+        scene.prepare()
+        text = scene.file.read_text().replace(f"[{scene.input}]", "[card.transactions]")
+        scene.file.write_text(text)
+        daemon = scene.start("s0")
+        rate = _slope(daemon, "millstream_records_consumed_total", records)
+        cost = Cost(_cpu_seconds(daemon) / records * 1e6, rate)
+        # Killed without a snapshot: the next life replays everything.
+        daemon.kill()
+        daemon = scene.start("s0")
+        replay = _slope(daemon, "millstream_replay_records_total", records) if binary.snapshots else 0.0
+    finally:
+        scene.close()
+    return cost, replay
+
+
+def _slope(daemon: Daemon, metric: str, total: int) -> float:
+    """Records per second between a tenth and nine tenths of all."""
+    marks: dict[float, tuple[float, float]] = {}
+    deadline = time.monotonic() + 300
+    while True:
+        page = daemon.metrics()
+        now, value = time.monotonic(), page.sum(metric) if page else 0.0
+        for share in (0.1, 0.9):
+            if value >= share * total:
+                marks.setdefault(share, (now, value))
+        if value >= total:
+            break
+        if now > deadline:
+            raise TimeoutError(f"{metric} stands at {value:.0f} of {total}\n{daemon.tail()}")
+        time.sleep(0.02)
+    (began, low), (ended, high) = marks[0.1], marks[0.9]
+    return (high - low) / max(ended - began, 1e-3)
+
+
+def _cpu_seconds(daemon: Daemon) -> float:
+    fields = pathlib.Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def throughput(broker: Broker, binary: Binary, home: pathlib.Path, records: int, rounds: int) -> list[Row]:
+    """Exactly once against at least once on the same topic, alternating; medians."""
+    topics.create(topics.admin(broker.bootstrap), ["card.transactions"], 4)
+    produce_cards(binary, broker, records)
+    once: list[Cost] = []
+    least: list[Cost] = []
+    replays: list[float] = []
+    for number in range(rounds):
+        for word, costs in (("exactly_once", once), ("at_least_once", least)):
+            mode = dataclasses.replace(binary, delivery=word)
+            cost, replay = saturate(f"full-{word.replace('_', '-')}-{number}", broker, mode, home, records)
+            costs.append(cost)
+            if word == "exactly_once":
+                replays.append(replay)
+            say(f"{word}: {cost.cpu_us:.2f} us, {cost.rate:,.0f}/s, replay {replay:,.0f}/s")
+    cpu = [statistics.median(c.cpu_us for c in costs) for costs in (once, least)]
+    rate, replay = statistics.median(c.rate for c in once), statistics.median(replays)
+    return [
+        Row("CPU per record at saturation, exactly_once to at_least_once",
+            f"{cpu[0]:.2f} us to {cpu[1]:.2f} us, {cpu[0] / cpu[1]:.2f}", "1.15", cpu[0] <= 1.15 * cpu[1]),
+        Row("replay rate to saturated exactly_once rate",
+            f"{replay:,.0f}/s to {rate:,.0f}/s, {replay / rate:.2f}", "at least 1.2", replay >= 1.2 * rate),
+    ]
+
+
+def latencies(broker: Broker, topic: str, partitions: int, stop: threading.Event, found: list[float]) -> None:
+    """A reader of its own: Kafka timestamp of the input record, which a vector keeps, to now."""
+    consumer = Consumer({
+        "bootstrap.servers": broker.bootstrap, "group.id": "latency", "enable.auto.commit": False,
+        "isolation.level": "read_committed", "auto.offset.reset": "latest", "fetch.wait.max.ms": 5,
+    })
+    consumer.assign([TopicPartition(topic, p) for p in range(partitions)])
+    while not stop.is_set():
+        batch = consumer.consume(2_000, timeout=0.005)
+        now = time.time() * 1000
+        found += [now - message.timestamp()[1] for message in batch if message.error() is None]
+    consumer.close()
+
+
+def latency(broker: Broker, binary: Binary, home: pathlib.Path, seconds: float) -> list[Row]:
+    """p99 of end-to-end latency at a steady rate that Python can still produce."""
+    rows = []
+    for word, bound in (("exactly_once", 250.0), ("at_least_once", 25.0)):
+        mode = dataclasses.replace(binary, delivery=word)
+        scene = scene_of(f"latency-{word.replace('_', '-')}", broker, mode, home, partitions=4, slots=1,
+                         rate=LATENCY_RATE, linger_ms=1)
+        found: list[float] = []
+        stop = threading.Event()
+        try:
+            scene.open(["s0"])
+            time.sleep(5)
+            reader = threading.Thread(target=latencies, args=(broker, scene.output, 4, stop, found))
+            reader.start()
+            sent = scene.feed.sent
+            time.sleep(seconds)
+            rate = (scene.feed.sent - sent) / seconds
+            stop.set()
+            reader.join()
+        finally:
+            stop.set()
+            scene.close()
+        p99 = quantile(found, 0.99) or float("inf")
+        median = quantile(found, 0.5) or float("inf")
+        rows.append(Row(f"latency p99, {word}", f"{p99:.0f} ms (p50 {median:.0f} ms) at {rate:,.0f} records/s",
+                        f"{bound:.0f} ms", p99 < bound))
+    return rows
+
+
+def memory(broker: Broker, binary: Binary, home: pathlib.Path, seconds: float) -> list[Row]:
+    """Resident memory while the broker is away and after it came back to a full topic."""
+    scene = scene_of("memory", broker, binary, home, rate=2000)
+    try:
+        scene.open()
+        time.sleep(5)
+        before = scene.monitor.watched.rss_bytes_max
+        broker.kill()
+        time.sleep(seconds)
+        broker.again()
+        target = scene.ends()
+        ended = scene.revive()
+        scene.wait("publishing again", 120, lambda: scene.monitor.reached(target))
+        grown = (scene.monitor.watched.rss_bytes_max - before) / 1e6
+    finally:
+        scene.close()
+    measured = f"{before / 1e6:.0f} MB before, {grown:.0f} MB more at most"
+    return [Row(f"resident memory over a broker outage of {seconds:.0f} s", measured,
+                f"{RSS_GROWTH_MB_MAX} MB more", grown <= RSS_GROWTH_MB_MAX and not ended)]
+
+
+def main(argv: list[str]) -> int:
+    parsed = argparse.ArgumentParser(prog="python -m chaos bounds", description=__doc__)
+    parsed.add_argument("--binary", type=pathlib.Path, required=True)
+    parsed.add_argument("--release", action="store_true", help="the binary is a release build: measure speed too")
+    parsed.add_argument("--no-snapshots", action="store_true", help="the binary has no snapshot settings")
+    parsed.add_argument("--delivery", default="exactly_once", choices=["exactly_once", "at_least_once"])
+    parsed.add_argument("--out", type=pathlib.Path, help="bounds.json goes here")
+    parsed.add_argument("--records", type=int, default=2_000_000)
+    parsed.add_argument("--rounds", type=int, default=3)
+    parsed.add_argument("--seconds", type=float, default=30, help="of each latency measurement")
+    parsed.add_argument("--outage", type=float, default=60, help="seconds without the broker")
+    parsed.add_argument("--only", help="measurements whose name contains this")
+    options = parsed.parse_args(argv)
+    binary = Binary(options.binary.resolve(), options.delivery, not options.no_snapshots)
+    out = options.out or pathlib.Path(tempfile.mkdtemp(prefix="millstream-bounds-"))
+    out.mkdir(parents=True, exist_ok=True)
+    home = out / "bounds"
+    shutil.rmtree(home, ignore_errors=True)
+    measurements: dict[str, Callable[[Broker], list[Row]]] = {
+        "recovery": lambda b: recovery(b, binary, home),
+        "clean_restart": lambda b: clean_restart(b, binary, home),
+        "memory": lambda b: memory(b, binary, home, options.outage),
+    }
+    if options.release:
+        measurements["throughput"] = lambda b: throughput(b, binary, home, options.records, options.rounds)
+        measurements["latency"] = lambda b: latency(b, binary, home, options.seconds)
+    rows: list[Row] = []
+    with Broker(home / "broker") as broker:
+        for name, measure in measurements.items():
+            if not options.only or options.only in name:
+                rows += measure(broker)
+                say("; ".join(f"{r.what}: {r.measured} (bound {r.bound})" for r in rows))
+    (out / "bounds.json").write_text(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+    held = sum(row.holds for row in rows)
+    print(f"{held} passed, {len(rows) - held} failed")
+    return 0 if held == len(rows) else 1

@@ -1,0 +1,119 @@
+"""Defects planted into a test build, each with a case that must find it.
+
+A mutant that survives fails the run, and so does a case that finds something without its mutant:
+a suite that cries always is as bad as one that never does.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from .cards import Mix
+from .faults import kill, now
+from .scene import SESSION_S
+from .small import MANY_SNAPSHOTS, NO_SNAPSHOTS, Case, Run, small_plan
+from .verdict import Verdict
+
+
+def kill_all_twice(run: Run) -> None:
+    """Every state is made anew, twice."""
+    for _ in range(2):
+        run.flow(2.5)
+        began = now()
+        run.kill_all()
+        run.recover("SIGKILL of all", began)
+    run.flow(1)
+
+
+def partitions_come_back(run: Run) -> None:
+    """One is stopped until its partitions are another's, and gets them back when that one dies."""
+    scene = run.scene
+    for _ in range(2):
+        daemon, began = scene.daemons["s0"], now()
+        daemon.stop()
+        time.sleep(SESSION_S * 1.5)
+        daemon.cont()
+        run.flow(2)
+        kill(scene, ["s1"])
+        time.sleep(SESSION_S + 1)
+        scene.start("s1")
+        run.recover("partitions there and back", began)
+
+
+def zombies(failpoints: str) -> Callable[[Run], None]:
+    """One stops itself inside a transaction until its peers have gone on without it."""
+
+    def hurt(run: Run) -> None:
+        for _ in range(2):
+            began = now()
+            kill(run.scene, ["s0"])
+            daemon = run.armed("s0", failpoints)
+            if run.zombie(daemon, failpoints):
+                run.recover("zombie", began)
+
+    return hurt
+
+
+def killed_at(*failpoints: str) -> Callable[[Run], None]:
+    """One after the other, a daemon kills itself there and is started again."""
+
+    def hurt(run: Run) -> None:
+        for failpoint in failpoints:
+            began = now()
+            kill(run.scene, ["s0"])
+            daemon = run.armed("s0", failpoint)
+            if run.wait_for_end(daemon, failpoint):
+                run.scene.start("s0")
+            run.recover(failpoint, began)
+        run.flow(1)
+
+    return hurt
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    """A defect, and where it is looked for."""
+
+    name: str
+    hurt: Callable[[Run], None]
+    settings: dict[str, str] = dataclasses.field(default_factory=dict)
+    mix: Mix | None = None
+    pipeline: str = "card"
+
+
+MUTANTS = [
+    Mutant("no_replay", kill_all_twice, NO_SNAPSHOTS),
+    Mutant("no_epoch_check", partitions_come_back),
+    Mutant("unfenced_metadata", zombies("before_send_offsets=stop@15")),
+    Mutant("commit_before_flush", killed_at("after_commit=kill@15", "after_commit=kill@25")),
+    Mutant("snapshot_uncommitted", kill_all_twice, MANY_SNAPSHOTS),
+    Mutant("wrong_position", kill_all_twice, MANY_SNAPSHOTS),
+    Mutant("reset_to_earliest", kill_all_twice),
+    Mutant("hash_order", kill_all_twice, MANY_SNAPSHOTS),
+    Mutant(
+        "dead_letter_outside",
+        killed_at("before_send_offsets=kill@15", "after_send_offsets=kill@15"),
+        mix=Mix(poison=250),
+    ),
+]
+
+
+def case(mutant: Mutant, seed: int, is_on: bool, pipelines: tuple[str, ...]) -> Case:
+    """The mutant's case with the mutant, or as a control without."""
+    word = mutant.name.replace("_", "-")
+    pipeline = mutant.pipeline if mutant.pipeline in pipelines else pipelines[0]
+    plan = small_plan(
+        f"{'mutant' if is_on else 'control'}-{word}", seed, pipeline,
+        settings=mutant.settings, mix=mutant.mix,
+        environment={"MILLSTREAM_MUTANT": mutant.name} if is_on else {},
+    )
+    return Case(plan.name, mutant.hurt, plan)
+
+
+def judge(verdict: Verdict) -> Verdict:
+    """A mutant's case passes when results were wrong, or a replay said that it diverged."""
+    diverged = verdict.counters.get("divergence", 0) > 0
+    verdict.passed = bool(not verdict.findings.clean or diverged)
+    counts = ", ".join(f"{n} {kind}" for kind, n in verdict.findings.counts.items())
+    verdict.note = counts or ("the digest differed" if diverged else "survived")
+    return verdict
