@@ -3,6 +3,7 @@
 use super::{Exit, settings::SettingsArgs, terminal};
 use crate::pipeline::{
     Definition, Overrides,
+    change::Change,
     connect::{self, Missing},
     supervisor,
 };
@@ -13,6 +14,9 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// The pipeline file.
     file: PathBuf,
+    /// The file that runs now: says which of its state is kept, rebuilt and lost.
+    #[arg(long, value_name = "RUNNING")]
+    against: Option<PathBuf>,
     /// Also ask the cluster: topics, partitions, message limits, cleanup policy, permissions.
     #[arg(long)]
     connect: bool,
@@ -27,6 +31,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     terminal::answer(definition.plan())?;
+    if let Some(running) = &args.against {
+        let running = match terminal::load(running, Overrides::default()) {
+            Ok(running) => running,
+            Err(exit) => return Ok(exit),
+        };
+        let change = Change::between(&running, &definition);
+        terminal::answer(format_args!("against {}\n{change}", running.spec().pipeline))?;
+    }
     if args.connect { ask_cluster(args, &definition) } else { Ok(Exit::Ok) }
 }
 

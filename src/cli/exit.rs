@@ -11,6 +11,8 @@ pub enum Exit {
     Failure,
     /// The command line is wrong.
     Usage,
+    /// Another process uses the same instance name.
+    SlotUsedTwice,
     /// A pipeline, schema or settings file is invalid: starting again will not help.
     Configuration,
 }
@@ -22,6 +24,7 @@ impl Exit {
             Self::Ok => 0,
             Self::Failure => 1,
             Self::Usage => 64,
+            Self::SlotUsedTwice => 76,
             Self::Configuration => 78,
         }
     }

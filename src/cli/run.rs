@@ -65,7 +65,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let summary = runtime.block_on(supervisor::run(definition, &settings, options))?;
+    let summary = match runtime.block_on(supervisor::run(definition, &settings, options)) {
+        Err(error) if error.is_slot_used_twice() => {
+            terminal::complain(format_args!("millstream: {error}"));
+            return Ok(Exit::SlotUsedTwice);
+        }
+        result => result?,
+    };
     conclude(&settings, &summary.totals);
     Ok(Exit::Ok)
 }

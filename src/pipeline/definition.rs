@@ -11,6 +11,8 @@ pub struct Definition {
     spec: Spec,
     schema: RecordSchema,
     state_hash: String,
+    /// What the state hash is taken of.
+    state_text: String,
     hash: String,
     plan: String,
     vector: Vector,
@@ -37,6 +39,7 @@ impl Definition {
         let target = Target { format: &spec.output.format, definition: "", partitions: None };
         let emitter = Emitter::build(&spec, &fold.schema(), target)?;
         let state_hash = hash::state_hash(&spec, &schema);
+        let state_text = hash::state_text(&spec, &schema);
         let hash = hash::definition_hash(&spec, &schema);
         let vector = Vector::new(&spec, emitter.schema());
         let plan = Plan {
@@ -48,7 +51,7 @@ impl Definition {
         }
         .to_string();
         let rows = fold.schema();
-        Ok(Self { spec, schema, state_hash, hash, plan, vector, rows })
+        Ok(Self { spec, schema, state_hash, state_text, hash, plan, vector, rows })
     }
 
     /// A fold without state, for one (topic, partition). `partitions` is the topic's number of
@@ -87,6 +90,11 @@ impl Definition {
     /// Hash of everything that decides the state of a fold; keys snapshots.
     pub fn state_hash(&self) -> &str {
         &self.state_hash
+    }
+
+    /// What the state hash is taken of, a line each.
+    pub(super) fn state_text(&self) -> &str {
+        &self.state_text
     }
 
     /// Hash of the whole definition; goes on every vector.

@@ -20,6 +20,11 @@ pub const FOLD_VERSION: u32 = 1;
 /// fold of its own and knows nothing of the others. Neither are `start` and `out_of_range`, which
 /// say where to read, nor features and output: changing them keeps the state.
 pub(super) fn state_hash(spec: &Spec, schema: &RecordSchema) -> String {
+    short(&state_text(spec, schema))
+}
+
+/// What the state hash is taken of: one line for each thing that decides the state, its name first.
+pub(super) fn state_text(spec: &Spec, schema: &RecordSchema) -> String {
     let mut text = format!("fold {FOLD_VERSION}\n");
     source(&spec.source, &mut text);
     record_schema(schema, &mut text);
@@ -36,7 +41,7 @@ pub(super) fn state_hash(spec: &Spec, schema: &RecordSchema) -> String {
         line(&mut text, "late_replayed", Policy::Reject.name());
     }
     line(&mut text, "record_bytes", spec.limits.record_bytes.0);
-    short(&text)
+    text
 }
 
 /// Hash of the whole definition: the file, its schema and the version of the fold.

@@ -13,6 +13,7 @@
 //! golden tests run the same two calls.
 
 pub mod cases;
+pub mod change;
 pub mod clock;
 pub mod connect;
 pub mod dead_letters;

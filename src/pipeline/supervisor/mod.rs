@@ -92,6 +92,13 @@ pub enum RunError {
     Forced,
 }
 
+impl RunError {
+    /// True if another process uses the same instance name.
+    pub fn is_slot_used_twice(&self) -> bool {
+        matches!(self, Self::Worker { error: WorkerError::SlotUsedTwice(_), .. })
+    }
+}
+
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
