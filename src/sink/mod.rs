@@ -11,10 +11,6 @@ mod once;
 pub use error::{Remedy, SinkError};
 pub use once::{OnceError, write_once};
 
-mod once;
-
-pub use once::{OnceError, write_once};
-
 use crate::{
     batch::{Outbox, Target},
     kafka::{self, Membership, Producer, TransactionError},

@@ -28,7 +28,7 @@ fn fill(topic: &str, messages: usize) {
 
 fn spread(topic: &str, messages: usize, partitions: usize) {
     let topics = Topics { output: topic.to_owned(), dead_letter: None };
-    let sink = Sink::open(&kafka::producer_config(&properties(), 1_000_000), &topics).unwrap();
+    let mut sink = Sink::open(&kafka::producer_config(&properties(), 1_000_000), &topics).unwrap();
     let mut outbox = Outbox::default();
     for i in 0..messages {
         let parts = MessageParts {
@@ -61,7 +61,7 @@ impl Member {
     fn turn(&mut self) {
         match self.source.serve().unwrap() {
             Some(SourceEvent::Assigned(partitions)) => {
-                let answer = self.source.lookup(partitions).recv().unwrap();
+                let answer = self.source.asker().look_up(&partitions).unwrap();
                 let starts: Vec<(TopicPartition, i64)> = answer
                     .into_iter()
                     .map(|l| (l.partition, l.committed.map_or(l.low, |c| c.offset)))
@@ -137,7 +137,7 @@ fn two_members_hand_partitions_over_without_gap_or_repeat() {
     assert!(second.read >= 250);
     second.commit();
     let partition = second.next.keys().next().unwrap().clone();
-    let answer = second.source.lookup(vec![partition]).recv().unwrap();
+    let answer = second.source.asker().look_up(&[partition]).unwrap();
     let committed = answer[0].committed.clone().unwrap();
     assert_eq!((committed.offset, answer[0].low, answer[0].high), (750, 0, 750));
     assert_eq!(committed.metadata, b"at 750");
