@@ -31,6 +31,7 @@ pub mod encode;
 pub mod settings;
 pub mod telemetry;
 pub mod kafka;
+pub mod store;
 pub mod source;
 pub mod sink;
 

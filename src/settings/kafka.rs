@@ -3,10 +3,9 @@
 use super::layers::PROPERTY_MAPS;
 use super::merged::{Merged, Writer};
 use super::property::{self, Property};
+use super::secret::Sources;
 use crate::registry::{Node, Position, Problem, Value};
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 /// Properties by name.
 pub(super) type Properties = BTreeMap<String, Property>;
@@ -45,12 +44,10 @@ impl Kafka {
 pub(super) struct Reader<'a> {
     /// The merged settings.
     pub(super) merged: &'a Merged,
-    /// All variables of the environment, for secrets that name one.
-    pub(super) environment: &'a BTreeMap<String, String>,
+    /// Where secrets may come from.
+    pub(super) sources: Sources<'a>,
     /// `allow_literal_secrets`.
     pub(super) allow_literal_secrets: bool,
-    /// What the daemon should say at start.
-    pub(super) warnings: &'a mut Vec<String>,
 }
 
 impl Reader<'_> {
@@ -65,7 +62,8 @@ impl Reader<'_> {
             }
         }
         for (key, at, value) in entries(section, "secrets")? {
-            let secret = self.secret(key, *at, value)?;
+            refuse_owned(key, *at)?;
+            let secret = Property::new(key, self.sources.read(*at, value)?);
             if kafka.common.insert(key.clone(), secret).is_some() {
                 return Err(Problem::new(*at, "stands in `kafka.properties` too")
                     .expected("one place for it, better this one"));
@@ -85,66 +83,38 @@ impl Reader<'_> {
                  `allow_literal_secrets: true` permits it",
             )));
         }
-        let text = match &value.value {
-            Value::String(text) => text.clone(),
-            Value::Bool(b) => b.to_string(),
-            Value::Int(i) => i.to_string(),
-            Value::Float(x) => x.to_string(),
-            Value::Map(_) => {
-                return Err(Problem::new(at, "a map where a value belongs").expected(format!(
-                    "the whole name of the property, such as `{key}.name: value`"
-                )));
-            }
-            Value::Null | Value::List(_) => {
-                return Err(Problem::new(at, "no text").expected("a value"));
-            }
-        };
+        if value.as_map().is_some() {
+            return Err(Problem::new(at, "a map where a value belongs")
+                .expected(format!("the whole name of the property, such as `{key}.name: value`")));
+        }
+        let text = scalar_text(at, value)?;
         Ok(Property::new(key, text))
-    }
-
-    fn secret(&mut self, key: &str, at: Position, value: &Node) -> Result<Property, Problem> {
-        refuse_owned(key, at)?;
-        let expected = "exactly one of `file: PATH` and `env: NAME`";
-        let wrong = || Problem::new(at, "not the source of a secret").expected(expected);
-        let [(source, source_at, name)] = value.as_map().ok_or_else(wrong)? else {
-            return Err(wrong());
-        };
-        let name = name.as_str().ok_or_else(wrong)?;
-        let secret = match source.as_str() {
-            "file" => self.secret_file(name, at)?,
-            "env" => self.environment.get(name).cloned().ok_or_else(|| {
-                Problem::new(at, format!("environment variable {name} is not set or not UTF-8"))
-            })?,
-            _ => {
-                let problem = Problem::new(*source_at, format!("unknown key `{source}`"));
-                return Err(problem.expected_one_of(source, ["file", "env"]));
-            }
-        };
-        if secret.is_empty() {
-            return Err(Problem::new(at, format!("the secret in {source} {name} is empty")));
-        }
-        Ok(Property::new(key, secret))
-    }
-
-    fn secret_file(&mut self, path: &str, at: Position) -> Result<String, Problem> {
-        let failed = |error| Problem::new(at, format!("cannot read {path}: {error}"));
-        let text = fs::read_to_string(path).map_err(failed)?;
-        if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o007 != 0 {
-            self.warnings.push(format!("secret file {path} is open to every user of the machine"));
-        }
-        // Editors and `echo` end a file with a newline that no password has.
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }
 }
 
 /// The entries of the map `name`, none if it is absent. Its value is never repeated.
-fn entries<'n>(section: &'n Node, name: &str) -> Result<&'n [(String, Position, Node)], Problem> {
+pub(super) fn entries<'n>(
+    section: &'n Node,
+    name: &str,
+) -> Result<&'n [(String, Position, Node)], Problem> {
     match section.get(name) {
         None => Ok(&[]),
         Some(node) => node
             .as_map()
             .ok_or_else(|| Problem::new(node.at, "wrong type").expected("a map of properties")),
+    }
+}
+
+/// The text of a scalar. What stands there instead is never repeated.
+pub(super) fn scalar_text(at: Position, value: &Node) -> Result<String, Problem> {
+    match &value.value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(b) => Ok(b.to_string()),
+        Value::Int(i) => Ok(i.to_string()),
+        Value::Float(x) => Ok(x.to_string()),
+        Value::Null | Value::List(_) | Value::Map(_) => {
+            Err(Problem::new(at, "no text").expected("a value"))
+        }
     }
 }
 

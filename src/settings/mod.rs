@@ -13,11 +13,14 @@ mod merged;
 mod property;
 mod read;
 mod scalar;
+mod secret;
 mod security;
+mod snapshots;
 
 pub use kafka::Kafka;
 pub use property::Property;
 pub use read::{BATCH_RECORDS_MAX, LogFormat};
+pub use snapshots::{Cloud, Snapshots, Store, option_names};
 
 use crate::registry::{ByteSize, Problem, Span};
 use layers::Layers;
@@ -52,6 +55,8 @@ pub struct Settings {
     pub group_instance_id: Option<String>,
     /// Whether missing output and dead-letter topics are created. Default false.
     pub create_topics: bool,
+    /// Snapshots of the state.
+    pub snapshots: Snapshots,
     /// Where `/metrics`, `/livez` and `/readyz` are served. Default 127.0.0.1:9464.
     pub listen: SocketAddr,
     /// Log lines.

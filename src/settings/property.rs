@@ -4,7 +4,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 
-/// The value of a librdkafka property. Only [`Property::expose`] shows it; `Debug` and `Display`
+/// The value of a librdkafka property or of an option of the snapshot store. Only [`Property::expose`] shows it; `Debug` and `Display`
 /// print `***` unless the property is known to be harmless.
 #[derive(Clone)]
 pub struct Property {
@@ -18,7 +18,12 @@ impl Property {
         Self { value: value.into(), printable: is_printable(name) }
     }
 
-    /// The value itself, for `ClientConfig::set` and nothing else: never print it.
+    /// The value of an option of the snapshot store.
+    pub(super) fn of_store(value: String, printable: bool) -> Self {
+        Self { value: value.into(), printable }
+    }
+
+    /// The value itself, for the client that needs it and nothing else: never print it.
     pub fn expose(&self) -> &str {
         self.value.expose_secret()
     }

@@ -2,7 +2,8 @@
 
 use super::merged::Merged;
 use super::scalar::Scalar;
-use super::{Kafka, Log, Settings, kafka, security};
+use super::secret::Sources;
+use super::{Kafka, Log, Settings, kafka, security, snapshots};
 use crate::registry::{self, ByteSize, Node, Position, Problem, Span};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -48,6 +49,7 @@ struct Keys {
     batch_records: Option<Scalar<NonZeroUsize>>,
     group_instance_id: Option<Scalar<String>>,
     create_topics: Option<Scalar<bool>>,
+    snapshots: snapshots::Keys,
     listen: Option<Scalar<SocketAddr>>,
     log: LogKeys,
     shutdown_grace: Option<Span>,
@@ -88,16 +90,22 @@ pub(super) fn settings(
     let mut warnings = Vec::new();
     let flag = |value: Option<Scalar<bool>>| value.is_some_and(|flag| flag.0);
     let brokers = keys.kafka.bootstrap_servers.map_or("localhost:9092".to_owned(), |s| s.0);
+    let allow_literal_secrets = flag(keys.allow_literal_secrets);
     let kafka = kafka::Reader {
         merged,
-        environment,
-        allow_literal_secrets: flag(keys.allow_literal_secrets),
-        warnings: &mut warnings,
+        sources: Sources { environment, warnings: &mut warnings },
+        allow_literal_secrets,
     }
     .read(brokers)?;
     let allow_insecure = flag(keys.allow_insecure);
-    let tls_verification_disabled =
+    let mut tls_verification_disabled =
         secure(&kafka, allow_insecure, root.at("kafka"), &mut warnings)?;
+    let sources = Sources { environment, warnings: &mut warnings };
+    let snapshots =
+        snapshots::Reader { merged, sources, allow_literal_secrets }.read(keys.snapshots)?;
+    let found = snapshots::judge(&snapshots);
+    tls_verification_disabled |= found.tls_verification_disabled;
+    warnings.extend(found.warnings.into_iter().map(str::to_owned));
     let count = |value: Option<Scalar<NonZeroUsize>>, default| value.map_or(default, |n| n.0);
     Ok(Settings {
         kafka,
@@ -109,6 +117,7 @@ pub(super) fn settings(
         batch_records: batch_records(root, keys.batch_records)?,
         group_instance_id: name(root, "group_instance_id", keys.group_instance_id)?,
         create_topics: flag(keys.create_topics),
+        snapshots,
         listen: keys.listen.map_or(LISTEN, |address| address.0),
         log: log(root, keys.log)?,
         shutdown_grace: span(root, "shutdown_grace", keys.shutdown_grace, 30_000_000)?,

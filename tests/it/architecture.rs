@@ -27,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("settings", VOCABULARY),
     ("telemetry", VOCABULARY),
     ("kafka", VOCABULARY_AND_SETTINGS),
+    ("store", STORE),
     ("source", EDGES),
     ("sink", EDGES),
     // Assembly, then the shell.
@@ -41,6 +42,8 @@ const VOCABULARY_AND_STATE: &[&str] = &["batch", "registry", "schema", "state"];
 const KIT: &[&str] = &["batch", "registry", "schema", "state", "aggregate", "expression"];
 const VOCABULARY_AND_SETTINGS: &[&str] = &["batch", "registry", "schema", "settings"];
 const EDGES: &[&str] = &["batch", "registry", "schema", "settings", "kafka"];
+/// `store` names snapshots by what their headers say; it knows nothing else of the state.
+const STORE: &[&str] = &["batch", "registry", "schema", "settings", "state"];
 /// `cli` lists the component tables and runs the pipeline.
 const SHELL: &[&str] = &[
     "batch",
@@ -56,6 +59,7 @@ const SHELL: &[&str] = &[
     "encode",
     "settings",
     "telemetry",
+    "store",
     "pipeline",
 ];
 
@@ -79,6 +83,7 @@ const PURE: &[&str] = &[
 const IMPURE: &[&str] = &[
     "tokio::",
     "rdkafka::",
+    "object_store::",
     "prometheus::",
     "reqwest::",
     "std::env",

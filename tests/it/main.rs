@@ -13,5 +13,6 @@ mod pipelines;
 mod settings;
 mod snapshot_cost;
 mod snapshots;
+mod store;
 mod telemetry;
 mod window_cost;

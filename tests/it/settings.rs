@@ -1,6 +1,6 @@
 //! Settings: which layer wins, what a mistake reads like, and that no secret is ever shown.
 
-use millstream::settings::{LogFormat, Settings};
+use millstream::settings::{Cloud, LogFormat, Settings, Store};
 use std::path::{Path, PathBuf};
 
 const CANARY: &str = "canary-3f1c9d";
@@ -41,6 +41,10 @@ fn the_shipped_file_says_the_defaults() {
     assert_eq!(defaults.listen.to_string(), "127.0.0.1:9464");
     assert_eq!(defaults.kafka.bootstrap_servers, "localhost:9092");
     assert!(!defaults.create_topics);
+    assert_eq!(defaults.snapshots.store, Store::Directory("snapshots".into()));
+    assert_eq!(defaults.snapshots.interval.to_string(), "30s");
+    assert_eq!((defaults.snapshots.records.get(), defaults.snapshots.keep.get()), (1_000_000, 2));
+    assert_eq!(defaults.snapshots.options().count(), 0);
 }
 
 #[test]
@@ -145,6 +149,47 @@ fn mistakes_name_writer_section_and_nearest_key() {
 }
 
 #[test]
+fn mistakes_about_snapshots_say_what_to_write_instead() {
+    let error = |text, env: &[(&str, &str)]| load(text, env, &[]).unwrap_err();
+    let cases = [
+        (
+            error("snapshots:\n  keep: 1\n", &[]),
+            "millstream.yaml:2:3: `snapshots.keep`: wrong value: 1; expected a whole number of at \
+             least 2, so that a damaged snapshot has one before it",
+        ),
+        (
+            error("snapshots: { intervall: 1s }\n", &[]),
+            "millstream.yaml:1:14: unknown key `intervall` in `snapshots`; expected one of \
+             `store`, `interval`, `records`, `keep`, `options`, `secrets`; did you mean `interval`?",
+        ),
+        (
+            error("snapshots: { interval: 0s }\n", &[]),
+            "millstream.yaml:1:14: `snapshots.interval`: wrong value: `0us`; expected a duration \
+             of at least 1ms",
+        ),
+        (
+            error("", &[("MILLSTREAM__SNAPSHOTS__STORE", "ftp://host/x")]),
+            "environment variable MILLSTREAM__SNAPSHOTS__STORE: `snapshots.store`: not a kind of \
+             store; expected a directory, `file:///DIRECTORY`, `s3://BUCKET/PREFIX`, \
+             `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`",
+        ),
+        (
+            error("snapshots: { store: 's3://b', options: { endpiont: x } }\n", &[]),
+            "millstream.yaml:1:42: unknown key `endpiont` in `snapshots.options`; expected one of \
+             `access_key_id`, `allow_http`",
+        ),
+        (
+            error("snapshots: { options: { region: x } }\n", &[]),
+            "millstream.yaml:1:25: `snapshots.options.region`: an option, but the store is a \
+             directory; expected no options, or a bucket in `snapshots.store`",
+        ),
+    ];
+    for (got, expected) in cases {
+        assert!(got.starts_with(expected), "\n got      {got}\n expected {expected}");
+    }
+}
+
+#[test]
 fn what_millstream_owns_is_refused_with_the_way_to_say_it() {
     for (name, instead) in [
         ("group.id", "the name of the pipeline"),
@@ -206,8 +251,76 @@ fn secrets_come_from_files_and_environment() {
 }
 
 #[test]
+fn a_snapshot_store_is_a_directory_or_a_bucket() {
+    let store = |text: &str| load("", &[], &[&format!("snapshots.store={text}")]);
+    let bucket = |cloud, name: &str, prefix: &str| {
+        let (name, prefix) = (name.to_owned(), prefix.to_owned());
+        Store::Bucket { cloud, name, prefix }
+    };
+    for (text, expected) in [
+        ("/var/lib/millstream", Store::Directory("/var/lib/millstream".into())),
+        ("file:///var/lib/x", Store::Directory("/var/lib/x".into())),
+        ("s3://bucket", bucket(Cloud::S3, "bucket", "")),
+        ("gs://bucket/a/b/", bucket(Cloud::Google, "bucket", "a/b")),
+        ("az://box/a", bucket(Cloud::Azure, "box", "a")),
+    ] {
+        assert_eq!(store(text).unwrap().snapshots.store, expected, "{text}");
+    }
+    for text in [
+        "",
+        "file://host/x",
+        "file:///a%20b",
+        "s3://",
+        "s3:///a",
+        "s3://user:CANARY@bucket/a",
+        "s3://bucket/a//b",
+        "s3://bucket/../b",
+        "s3://bucket?token=CANARY",
+        "https://account.blob.core.windows.net/box?sig=CANARY",
+    ] {
+        let error = store(&text.replace("CANARY", CANARY)).unwrap_err();
+        assert!(error.contains("`snapshots.store`") && !error.contains(CANARY), "{error}");
+    }
+}
+
+#[test]
+fn secrets_of_a_bucket_come_from_files_and_environment() {
+    let text = "snapshots:\n  store: s3://bucket\n  options: { region: here, allow_http: true }\n  \
+                secrets: { secret_access_key: { env: KEY } }\n";
+    let settings = load(text, &[("KEY", CANARY)], &[]).unwrap();
+    let options: Vec<(String, String)> = settings
+        .snapshots
+        .options()
+        .map(|(name, value)| (name.to_owned(), value.expose().to_owned()))
+        .collect();
+    let expected = [("allow_http", "true"), ("region", "here"), ("secret_access_key", CANARY)];
+    assert_eq!(options, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let shown = format!("{settings:?} {:?}", settings.warnings());
+    assert!(!shown.contains(CANARY) && shown.contains("here"), "{shown}");
+    assert!(settings.warnings()[0].contains("open connection"), "{:?}", settings.warnings());
+    let variable = ("MILLSTREAM__SNAPSHOTS__OPTIONS__SECRET_ACCESS_KEY", CANARY);
+    let direct = load("snapshots: { store: 's3://b' }", &[variable], &[]).unwrap();
+    assert!(!format!("{direct:?}").contains(CANARY));
+    assert_eq!(direct.snapshots.options().count(), 1);
+    let unverified =
+        ["snapshots.store=s3://b", "snapshots.options.allow_invalid_certificates=true"];
+    assert!(load("", &[], &unverified).unwrap().tls_verification_disabled());
+}
+
+#[test]
 fn no_error_repeats_a_secret() {
     let wrong = [
+        "snapshots: { store: 's3://b', options: { secret_access_key: CANARY } }",
+        "snapshots: { store: 's3://b', options: { session_token: CANARY } }",
+        "snapshots: { store: 'gs://b', options: { service_account_key: CANARY } }",
+        "snapshots: { store: 'az://b', options: { account_key: CANARY } }",
+        "snapshots: { store: 'az://b', options: { sas_token: CANARY } }",
+        "snapshots: { store: 's3://b', options: { proxy_url: CANARY } }",
+        "snapshots: { store: 's3://b', options: { region: [CANARY] } }",
+        "snapshots: { store: 's3://b', options: CANARY }",
+        "snapshots: { store: 's3://b', secrets: { secret_access_key: CANARY } }",
+        "snapshots: { store: 's3://b', secrets: { password: { env: KEY } } }",
+        "snapshots: { secrets: { secret_access_key: { env: KEY } } }",
         "kafka: { properties: { sasl.password: CANARY } }",
         "kafka: { properties: { ssl.key.pem: CANARY } }",
         "kafka: { properties: { sasl.oauthbearer.client.secret: CANARY } }",
