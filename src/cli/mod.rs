@@ -12,6 +12,7 @@ mod replay;
 mod run;
 mod schema;
 mod settings;
+mod state;
 mod terminal;
 mod test;
 mod version;
@@ -43,6 +44,8 @@ enum Verb {
     Components(components::Args),
     /// Prints the schema of a pipeline's vectors.
     Schema(schema::Args),
+    /// Looks at snapshots of state: lists, shows, verifies, removes them.
+    State(state::Args),
     /// Asks a running process whether it is ready; for container checks.
     Health(health::Args),
     /// Prints the version.
@@ -75,6 +78,7 @@ fn run(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Replay(args) => replay::run(&args),
         Verb::Components(args) => components::run(&args),
         Verb::Schema(args) => schema::run(&args),
+        Verb::State(args) => state::run(&args),
         Verb::Health(args) => health::run(&args),
         Verb::Version => version::run(),
     }

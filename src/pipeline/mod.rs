@@ -17,6 +17,7 @@ pub mod clock;
 pub mod connect;
 pub mod demo;
 pub mod replay;
+pub mod snapshots;
 pub mod spec;
 pub mod supervisor;
 pub mod tasks;

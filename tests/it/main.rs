@@ -13,6 +13,7 @@ mod pipelines;
 mod settings;
 mod snapshot_cost;
 mod snapshots;
+mod state;
 mod store;
 mod telemetry;
 mod window_cost;

@@ -25,7 +25,7 @@ mod tests;
 pub use error::SnapshotError;
 pub use frame::HEADER_BYTES_MAX;
 pub use header::{Header, Ledger, LogPosition};
-pub use sections::{Section, Sections, Table};
+pub use sections::{Section, Sections, Table, TableSize};
 pub use table::{Cell, Column, Saved, Saver, TableWriter, Type};
 
 use frame::FrameWriter;

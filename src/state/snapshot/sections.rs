@@ -47,10 +47,30 @@ impl Sections {
         self.tables.iter().map(|(name, batches)| (name.as_str(), batches.as_slice()))
     }
 
+    /// How much each table holds, in the order of the alphabet.
+    pub fn sizes(&self) -> impl Iterator<Item = TableSize<'_>> {
+        self.tables.iter().map(|(name, batches)| TableSize {
+            name,
+            rows: batches.iter().map(RecordBatch::num_rows).sum(),
+            bytes: batches.iter().map(|batch| batch.get_array_memory_size() as u64).sum(),
+        })
+    }
+
     /// Names of the tables, in the order of the alphabet.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tables.keys().map(String::as_str)
     }
+}
+
+/// The size of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableSize<'a> {
+    /// Its name, the component's before it.
+    pub name: &'a str,
+    /// Rows.
+    pub rows: usize,
+    /// Bytes in memory, as it was read.
+    pub bytes: u64,
 }
 
 /// What a component has written.
