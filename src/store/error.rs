@@ -108,8 +108,7 @@ impl StoreError {
             // What is missing to read, another instance removed since we listed it.
             (Cause::Missing, Operation::Read)
             | (Cause::TimedOut | Cause::Unavailable | Cause::Incomplete, _) => Remedy::Retry,
-            (Cause::Missing | Cause::DiskFull | Cause::Denied, _)
-            | (Cause::ReadOnly | Cause::Settings, _) => Remedy::Person,
+            _ => Remedy::Person,
         }
     }
 

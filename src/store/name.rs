@@ -85,7 +85,7 @@ impl Name {
         let [pipeline, state_hash, topic, topic_id, partition, file] = parts[..] else {
             return None;
         };
-        let partition: i32 = partition.parse().ok()?;
+        let partition: i32 = partition.parse().ok().filter(|partition| *partition >= 0)?;
         let mut fields = file.strip_suffix(SUFFIX)?.splitn(3, '-');
         let offset: i64 = digits(fields.next()?, OFFSET_DIGITS)?.parse().ok()?;
         let tick: u32 = digits(fields.next()?, TICK_DIGITS)?.parse().ok()?;

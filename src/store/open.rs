@@ -39,9 +39,11 @@ pub(super) fn open(settings: &Snapshots, create: bool) -> Result<Opened, StoreEr
             Ok(Opened { shown, objects: Arc::new(directory), parts: false })
         }
         Store::Bucket { cloud, name, prefix } => {
-            // Its text may repeat a wrong value, which may be a misplaced secret.
-            let failed = |_: object_store::Error| {
-                let reason = "the options and credentials do not fit together";
+            let failed = |error: object_store::Error| {
+                let text = error.to_string();
+                // A text that repeats an option may repeat a secret.
+                let repeats = settings.options().any(|(_, value)| text.contains(value.expose()));
+                let reason = if repeats { "an option has a wrong value" } else { &text };
                 StoreError::new(&shown, Operation::Open, Cause::Settings, reason)
             };
             let objects = bucket(*cloud, name, settings).map_err(failed)?;
@@ -119,7 +121,8 @@ mod tests {
     use object_store::{aws::AmazonS3ConfigKey, azure::AzureConfigKey, gcp::GoogleConfigKey};
 
     fn settings(sets: &[&str]) -> Snapshots {
-        let sets: Vec<String> = sets.iter().map(|set| format!("snapshots.{set}")).collect();
+        let sets = sets.iter().map(|set| format!("snapshots.{set}"));
+        let sets: Vec<String> = sets.chain(["allow_literal_secrets=true".to_owned()]).collect();
         let nowhere = std::path::Path::new("/dev/null");
         Settings::load(Some(nowhere), std::iter::empty(), &sets).unwrap().snapshots
     }
@@ -140,10 +143,11 @@ mod tests {
     #[test]
     fn urls_open_their_kind_of_store() {
         for (sets, kind) in [
-            (&["store=s3://bucket/a/b", "options.region=eu-west-1"][..], "AmazonS3(bucket)"),
+            (&["store=s3://bucket", "options.region=eu-west-1"][..], "AmazonS3(bucket)"),
+            (&["store=s3://bucket/a/b"], "PrefixObjectStore(a/b)"),
             (&["store=gs://bucket", "options.skip_signature=true"], "GoogleCloudStorage(bucket)"),
             (
-                &["store=az://container/p/", "options.account_name=account"],
+                &["store=az://container", "options.account_name=account"],
                 "MicrosoftAzure { account: account, container: container }",
             ),
         ] {
@@ -161,5 +165,9 @@ mod tests {
         let error = open(&settings(&["store=az://container"]), true).err().unwrap();
         assert_eq!(error.cause(), Cause::Settings);
         assert!(error.to_string().contains("az://container: cannot open it"), "{error}");
+        assert!(error.to_string().to_lowercase().contains("account"), "{error}");
+        let sets = ["store=gs://bucket", "options.service_account_key={canary"];
+        let error = open(&settings(&sets), true).err().unwrap();
+        assert!(!error.to_string().contains("canary"), "{error}");
     }
 }

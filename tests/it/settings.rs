@@ -180,6 +180,47 @@ fn mistakes_name_writer_section_and_nearest_key() {
 }
 
 #[test]
+fn mistakes_about_snapshots_say_what_to_write_instead() {
+    let error = |text, env: &[(&str, &str)]| load(text, env, &[]).unwrap_err();
+    let cases = [
+        (
+            error("snapshots:\n  keep: 1\n", &[]),
+            "millstream.yaml:2:3: `snapshots.keep`: wrong value: 1; expected a whole number of at \
+             least 2, so that a damaged snapshot has one before it",
+        ),
+        (
+            error("snapshots: { intervall: 1s }\n", &[]),
+            "millstream.yaml:1:14: unknown key `intervall` in `snapshots`; expected one of \
+             `store`, `interval`, `records`, `keep`, `options`, `secrets`; did you mean `interval`?",
+        ),
+        (
+            error("snapshots: { interval: 0s }\n", &[]),
+            "millstream.yaml:1:14: `snapshots.interval`: wrong value: `0us`; expected a duration \
+             of at least 1ms",
+        ),
+        (
+            error("", &[("MILLSTREAM__SNAPSHOTS__STORE", "ftp://host/x")]),
+            "environment variable MILLSTREAM__SNAPSHOTS__STORE: `snapshots.store`: not a kind of \
+             store; expected a directory, `file:///DIRECTORY`, `s3://BUCKET/PREFIX`, \
+             `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`",
+        ),
+        (
+            error("snapshots: { store: 's3://b', options: { endpiont: x } }\n", &[]),
+            "millstream.yaml:1:42: unknown key `endpiont` in `snapshots.options`; expected one of \
+             `access_key_id`, `allow_http`",
+        ),
+        (
+            error("snapshots: { options: { region: x } }\n", &[]),
+            "millstream.yaml:1:25: `snapshots.options.region`: an option, but the store is a \
+             directory; expected no options, or a bucket in `snapshots.store`",
+        ),
+    ];
+    for (got, expected) in cases {
+        assert!(got.starts_with(expected), "\n got      {got}\n expected {expected}");
+    }
+}
+
+#[test]
 fn what_millstream_owns_is_refused_with_the_way_to_say_it() {
     for (name, instead) in [
         ("group.id", "the name of the pipeline"),

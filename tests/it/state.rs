@@ -31,7 +31,7 @@ impl Saved for Rows {
 /// A store in a directory, and the pipeline whose it is.
 struct Store {
     folder: tempfile::TempDir,
-    store: SnapshotStore,
+    snapshots: SnapshotStore,
     definition: Definition,
 }
 
@@ -41,10 +41,10 @@ impl Store {
         let sets = [format!("snapshots.store={}", folder.path().display())];
         let nowhere = Some(Path::new("/dev/null"));
         let settings = Settings::load(nowhere, std::iter::empty(), &sets).unwrap();
-        let store = SnapshotStore::open(&settings.snapshots).unwrap();
+        let snapshots = SnapshotStore::open(&settings.snapshots).unwrap();
         let card = Path::new(env!("CARGO_MANIFEST_DIR")).join(CARD);
         let definition = Definition::load(&card, Overrides::default()).unwrap();
-        Self { folder, store, definition }
+        Self { folder, snapshots, definition }
     }
 
     /// Stores a snapshot at the offset, of the pipeline's own definition or of another one.
@@ -75,7 +75,7 @@ impl Store {
         };
         let mut bytes = Vec::new();
         snapshot::write(&header, state, &mut bytes).unwrap();
-        let _ = self.store.put(&header, bytes).unwrap();
+        drop(self.snapshots.put(&header, bytes).unwrap());
         Name::of(&header)
     }
 
@@ -180,7 +180,7 @@ fn show_prints_header_and_sections_of_a_name_or_a_file() {
     let (code, _, error) = store.run("show", &["nothing"], "");
     assert_eq!(code, 1);
     assert!(error.contains("`nothing` is no name of a snapshot"), "{error}");
-    store.store.remove(&name).unwrap();
+    store.snapshots.remove(&name).unwrap();
     let (code, _, error) = store.run("show", &[&name.to_string()], "");
     assert_eq!(code, 1);
     assert!(error.contains("no snapshot `"), "{error}");

@@ -143,7 +143,7 @@ fn a_bucket_keeps_snapshots_as_a_directory_does() {
     assert_eq!(peer.get(&entry).unwrap(), payload(1000));
     assert_eq!(peer.get_start(&entry, 10).unwrap(), payload(10));
     let other = Header { state_hash: "fedc".to_owned(), ..header(99, "aa") };
-    let _ = store.put(&other, payload(10)).unwrap();
+    drop(store.put(&other, payload(10)).unwrap());
     assert_eq!(offsets(&store.list_other(&partition()).unwrap()), [99]);
     let not_after = LogPosition { offset: 20, tick: 0 };
     assert_eq!(store.retain(&partition(), 1, not_after).unwrap(), [Name::of(&header(10, "aa"))]);
@@ -158,7 +158,7 @@ fn what_stands_in_a_bucket_is_not_written_over() {
     let server = Server::start();
     server.create_bucket("snapshots");
     let store = server.open("s3://snapshots");
-    let _ = store.put(&header(7, "aa"), &b"first"[..]).unwrap();
+    drop(store.put(&header(7, "aa"), &b"first"[..]).unwrap());
     assert_eq!(store.put(&header(7, "aa"), &b"again"[..]).unwrap(), Stored::Known);
     let entry = store.list(&partition()).unwrap().remove(0);
     assert_eq!(store.get(&entry).unwrap(), &b"first"[..]);

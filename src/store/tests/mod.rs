@@ -62,7 +62,7 @@ proptest! {
         let (_, store) = memory();
         for (offset, tick, digest) in &put {
             let header = header(*offset, *tick, &format!("a{digest}"));
-            let _ = store.put(&header, vec![1_u8]).unwrap();
+            drop(store.put(&header, vec![1_u8]).unwrap());
         }
         let not_after = LogPosition { offset: limit.0, tick: limit.1 };
         let partition = PartitionKey::of(&header(0, 0, "a"));
@@ -113,7 +113,7 @@ fn a_rest_in_the_place_of_a_snapshot_is_replaced() {
 #[test]
 fn what_is_no_snapshot_breaks_no_listing_and_is_named() {
     let (objects, store) = memory();
-    let _ = store.put(&header(7, 0, "aa"), "state").unwrap();
+    drop(store.put(&header(7, 0, "aa"), "state").unwrap());
     let folder = PartitionKey::of(&header(0, 0, "a")).folder();
     let foreign = [
         "readme.txt".to_owned(),
@@ -148,7 +148,7 @@ fn other_definitions_and_topics_of_the_partition_are_found() {
         Header { pipeline: "p2".to_owned(), ..old.clone() },
     ];
     for header in [&mine, &old, &recreated].into_iter().chain(&elsewhere) {
-        let _ = store.put(header, "state").unwrap();
+        drop(store.put(header, "state").unwrap());
     }
     let partition = PartitionKey::of(&mine);
     assert_eq!(store.list(&partition).unwrap().len(), 1);
@@ -191,7 +191,7 @@ fn a_full_disk_is_told_and_the_next_snapshot_may_fit() {
         let faulty = Faulty::new(Arc::new(InMemory::new()), Fault::Full(1));
         SnapshotStore::over(faulty, "full://")
     };
-    let _ = store.put(&header(1, 0, "aa"), "state").unwrap();
+    drop(store.put(&header(1, 0, "aa"), "state").unwrap());
     let error = store.put(&header(2, 0, "aa"), vec![7_u8; 100_000]).unwrap_err();
     assert_eq!((error.cause(), error.remedy()), (Cause::DiskFull, Remedy::Person), "{error}");
     let text = error.to_string();
@@ -214,7 +214,8 @@ fn a_store_that_does_not_answer_is_left() {
 #[test]
 fn fewer_bytes_than_listed_are_no_snapshot() {
     let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-    let _ = SnapshotStore::over(Arc::clone(&inner), "x://").put(&header(1, 0, "aa"), "state");
+    let whole = SnapshotStore::over(Arc::clone(&inner), "x://");
+    drop(whole.put(&header(1, 0, "aa"), "state").unwrap());
     let store = SnapshotStore::over(Faulty::new(inner, Fault::Truncating), "short://");
     let entries = store.list(&PartitionKey::of(&header(0, 0, "a"))).unwrap();
     let error = store.get(&entries[0]).unwrap_err();
@@ -225,7 +226,7 @@ fn fewer_bytes_than_listed_are_no_snapshot() {
 #[test]
 fn a_snapshot_that_went_meanwhile_is_missing_to_read_and_gone_to_remove() {
     let (_, store) = memory();
-    let _ = store.put(&header(1, 0, "aa"), "state").unwrap();
+    drop(store.put(&header(1, 0, "aa"), "state").unwrap());
     let entry = store.list(&PartitionKey::of(&header(0, 0, "a"))).unwrap().remove(0);
     store.remove(&entry.name).unwrap();
     store.remove(&entry.name).unwrap();
@@ -239,6 +240,20 @@ fn stores_without_conditional_writes_do() {
     let store = SnapshotStore::over(faulty, "plain://");
     assert_eq!(store.put(&header(1, 0, "aa"), "state").unwrap(), Stored::Written);
     assert_eq!(store.put(&header(1, 0, "aa"), "state").unwrap(), Stored::Written);
+}
+
+#[test]
+fn an_empty_directory_has_no_snapshots() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = Arc::new(local::LocalDirectory::open(folder.path(), true).unwrap());
+    let store = SnapshotStore::over(objects, "file://");
+    let partition = PartitionKey::of(&header(0, 0, "a"));
+    assert_eq!(store.list(&partition).unwrap(), []);
+    assert_eq!(store.list_other(&partition).unwrap(), []);
+    assert_eq!(store.list_all(None).unwrap(), Listing::default());
+    assert_eq!(store.list_all(Some("p")).unwrap(), Listing::default());
+    let any = LogPosition { offset: 9, tick: 0 };
+    assert_eq!(store.retain(&partition, 2, any).unwrap(), []);
 }
 
 #[test]
