@@ -95,7 +95,8 @@ unsafe fn identity(topic: *const sys::rd_kafka_TopicDescription_t) -> Option<Top
         sys::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
         Some(TopicIdentity {
             name: text(sys::rd_kafka_TopicDescription_name(topic)),
-            id: text(sys::rd_kafka_Uuid_base64str(id)),
+            // librdkafka writes plain Base64, Kafka the variant that is safe in file names.
+            id: text(sys::rd_kafka_Uuid_base64str(id)).replace('+', "-").replace('/', "_"),
             partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
         })
     }

@@ -36,6 +36,11 @@ fn id(partition: i32) -> TopicPartition {
 
 /// Assigns the partition and answers where it stands.
 fn take(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) {
+    let found = found(worker, partition, start, end);
+    worker.take(vec![found]).unwrap();
+}
+
+fn found(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) -> Found {
     let id = id(partition);
     let epoch = worker.protocol.assigned(id.clone());
     let beginning = Beginning {
@@ -51,7 +56,7 @@ fn take(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) {
         snapshot: None,
     };
     let result = Ok((start, Box::new(beginning)));
-    worker.take(vec![Found { id, epoch, high: end, result }]).unwrap();
+    Found { id, epoch, high: end, result }
 }
 
 const EMPTY: protocol::Start = protocol::Start { from: 0, committed: 0, fresh: true };
@@ -164,8 +169,8 @@ fn a_turn_stops_at_a_full_commit_and_the_next_goes_on_behind_it() {
     fill(&broker, 1, 300);
     let mut worker = worker(&broker, &definition("json"));
     worker.options.commit_records = 100;
-    take(&mut worker, 0, EMPTY, 0);
-    take(&mut worker, 1, EMPTY, 0);
+    let both = [0, 1].map(|p| found(&mut worker, p, EMPTY, 0));
+    worker.take(both.into()).unwrap();
     let mut order = Vec::new();
     until(&mut worker, "both read", |w| {
         w.begin_commit();
