@@ -42,13 +42,12 @@ impl fmt::Display for Property {
 }
 
 /// Properties that decide what millstream promises, and what to use instead.
-const OWNED: [(&str, &str); 25] = [
+const OWNED: [(&str, &str); 24] = [
     ("bootstrap.servers", "set `kafka.bootstrap_servers`"),
     ("metadata.broker.list", "set `kafka.bootstrap_servers`"),
     ("group.id", "the consumer group is the name of the pipeline"),
     ("group.instance.id", "set `group_instance_id`"),
-    ("group.protocol", "the classic protocol with cooperative-sticky assignment is used"),
-    ("group.remote.assignor", "the classic protocol with cooperative-sticky assignment is used"),
+    ("group.remote.assignor", "with `group.protocol: consumer` the broker's own assignor is used"),
     ("partition.assignment.strategy", "partitions move by cooperative-sticky assignment only"),
     ("enable.auto.commit", "offsets are committed after the vectors are acknowledged"),
     ("auto.commit.enable", "offsets are committed after the vectors are acknowledged"),

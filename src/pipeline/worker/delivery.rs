@@ -108,7 +108,9 @@ impl Worker {
             Ok(_) => {}
             Err(error) => return self.broke(&error.into_remedied()?).map(|()| false),
         }
-        match self.sink.poll(wait) {
+        // The client polls in a loop for the last millisecond of its time: the bell is waited for.
+        self.source.wait(wait)?;
+        match self.sink.poll(Duration::ZERO) {
             Ok(under_way) => {
                 self.report.under_way(under_way);
                 Ok(under_way == 0 && all_sent)
