@@ -170,6 +170,16 @@ impl Sink {
         Ok(())
     }
 
+    /// Aborts the open transaction, whose messages must all stand: nothing of it does from now on.
+    pub fn abort(&mut self) -> Result<(), SinkError> {
+        if self.transaction == Transaction::Open {
+            let aborted = self.producer.abort_transaction(REQUEST_TIMEOUT);
+            aborted.map_err(|error| transaction(&error))?;
+            self.transaction = Transaction::None;
+        }
+        Ok(())
+    }
+
     /// Errors the client reported so far.
     pub fn errors(&self) -> u64 {
         self.producer.context().errors()

@@ -134,6 +134,7 @@ impl Worker {
             self.report.fenced();
             self.report.transaction(TransactionResult::Aborted);
             self.protocol.failed();
+            self.refused = true;
             self.backoff.failed("not a member of the group");
             return Ok(());
         };
@@ -259,12 +260,19 @@ impl Worker {
         self.report.transaction(result);
         self.protocol.failed();
         self.broken = false;
+        self.refused = result == TransactionResult::Aborted;
         self.backoff.failed(&reason.unwrap_or_else(|| error.to_string()));
         Ok(())
     }
 
     fn reopen(&mut self) -> Result<(), WorkerError> {
         self.resolving = None;
+        // A refusal is certain: the same producer aborts and goes on, which takes much less.
+        if std::mem::take(&mut self.refused) && self.sink.abort().is_ok() {
+            self.sent = 0;
+            self.protocol.reopened();
+            return Ok(());
+        }
         if !self.broken {
             self.sink.reopen()?;
             (self.broken, self.sent) = (true, 0);

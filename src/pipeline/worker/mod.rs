@@ -140,6 +140,8 @@ pub struct Worker {
     resolving: Option<mpsc::Receiver<delivery::Answers>>,
     /// True while the producer that failed has not been replaced.
     broken: bool,
+    /// True if the group refused the open transaction, so that it certainly does not stand.
+    refused: bool,
     /// When the newest commit was done.
     last_commit: Instant,
     /// Since when a commit is under way.
@@ -192,6 +194,7 @@ impl Worker {
             questions: Vec::new(),
             resolving: None,
             broken: false,
+            refused: false,
             last_commit: clock::instant(),
             committing: None,
             sending: Duration::ZERO,

@@ -8,7 +8,7 @@ use super::{
 };
 use rdkafka::{
     Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions},
+    admin::{AdminClient, AdminOptions, NewPartitions},
     client::DefaultClientContext,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
 };
@@ -43,6 +43,9 @@ fn a_committed_offset_outside_the_log_stops_the_partition() {
     let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
     produce_cards(&pipeline.input, 1, 100);
     commit(&pipeline.name, &pipeline.input, 5_000);
+    stops_with(&pipeline, "LOG_TRUNCATED", 0);
+    delete_before(&pipeline.input, 60);
+    commit(&pipeline.name, &pipeline.input, 50);
     stops_with(&pipeline, "OFFSET_OUT_OF_RANGE", 0);
 }
 
@@ -67,7 +70,68 @@ fn records_gone_since_the_origin_stop_the_partition() {
     assert!(daemon.wait(60).success(), "{}", daemon.log());
     produce_cards(&pipeline.input, 2, 100);
     delete_before(&pipeline.input, 50);
+    let snapshots = pipeline.directory.path().join("snapshots");
+    std::fs::rename(&snapshots, pipeline.directory.path().join("away")).unwrap();
     stops_with(&pipeline, "REPLAY_GAP", 100);
+    // With the snapshot nothing of what is gone is needed.
+    std::fs::remove_dir_all(&snapshots).unwrap();
+    std::fs::rename(pipeline.directory.path().join("away"), &snapshots).unwrap();
+    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    assert!(daemon.log().contains("consumed 100 = published"), "{}", daemon.log());
+}
+
+/// The group's offsets are gone, the state is not: to begin anew would publish everything twice.
+#[test]
+fn offsets_that_were_deleted_stop_a_partition_with_snapshots() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    produce_cards(&pipeline.input, 1, 100);
+    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let groups = [pipeline.name.as_str()];
+    for answer in runtime.block_on(admin.delete_groups(&groups, &AdminOptions::new())).unwrap() {
+        answer.unwrap();
+    }
+    stops_with(&pipeline, "OFFSET_MISSING", 100);
+}
+
+#[test]
+fn a_topic_made_again_stops_the_partition() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    produce_cards(&pipeline.input, 1, 100);
+    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let topics = [pipeline.input.as_str()];
+    for answer in runtime.block_on(admin.delete_topics(&topics, &AdminOptions::new())).unwrap() {
+        answer.unwrap();
+    }
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    cluster::create(&pipeline.input, 1, &[]);
+    produce_cards(&pipeline.input, 2, 150);
+    // Kafka forgets a group's offsets of a topic that is deleted; a restored or slow one does not.
+    stops_with(&pipeline, "OFFSET_MISSING", 100);
+}
+
+#[test]
+fn new_partitions_wait_until_they_are_accepted() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    produce_cards(&pipeline.input, 1, 100);
+    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let more = [NewPartitions::new(&pipeline.input, 2)];
+    for answer in runtime.block_on(admin.create_partitions(&more, &AdminOptions::new())).unwrap() {
+        answer.unwrap();
+    }
+    stops_with(&pipeline, "PARTITIONS_GREW", 100);
+    let arguments = ["--until-end", "--accept-growth", "--set", "workers=1"];
+    let mut daemon = Daemon::start(&pipeline, &arguments);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) fn dump(topic: &str) -> Vec<Dumped> {
     let metadata = consumer.fetch_metadata(Some(topic), timeout).unwrap();
     let (mut list, mut ends) = (TopicPartitionList::new(), BTreeMap::new());
     for partition in metadata.topics()[0].partitions() {
-        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), timeout).unwrap();
+        let (low, high) = settled(&consumer, topic, partition.id());
         if low < high {
             list.add_partition_offset(topic, partition.id(), Offset::Offset(low)).unwrap();
             ends.insert(partition.id(), high);
@@ -86,6 +86,27 @@ pub(super) fn dump(topic: &str) -> Vec<Dumped> {
     }
     records.sort_by_key(|r| (r.partition, r.offset));
     records
+}
+
+/// The ends of a log once no transaction is open in it: what a killed process left open ends in its
+/// time, and hides everything behind its first record until then.
+fn settled(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64) {
+    let everything: BaseConsumer = cluster::client()
+        .set("group.id", cluster::unique("dump"))
+        .set("isolation.level", "read_uncommitted")
+        .create()
+        .unwrap();
+    let started = Instant::now();
+    loop {
+        let timeout = Duration::from_secs(20);
+        let (low, high) = consumer.fetch_watermarks(topic, partition, timeout).unwrap();
+        let (_, end) = everything.fetch_watermarks(topic, partition, timeout).unwrap();
+        if high >= end {
+            return (low, high);
+        }
+        assert!(started.elapsed() < Duration::from_secs(40), "{topic}: a transaction stays open");
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// Where a vector or a dead letter came from, as its headers say: topic/partition/offset.
