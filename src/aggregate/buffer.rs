@@ -4,10 +4,11 @@ use super::{
     Needs,
     leaf::{Event, LEAF_EVENTS, Leaf},
     moments::Moments,
+    node::Node,
     place::Place,
     pool::Pool,
     summary::Summary,
-    trunk::{Node, RUN_NODES, Trunk},
+    trunk::{RUN_NODES, TRUNK_BYTES, Trunk},
 };
 
 /// How much of the past a buffer keeps; whatever either limit asks for is kept.
@@ -29,12 +30,22 @@ pub struct Retention {
 #[derive(Debug, Clone, Default)]
 pub struct EventBuffer {
     pub(super) open: Leaf,
-    trunk: Option<Box<Trunk>>,
+    pub(super) trunk: Option<Box<Trunk>>,
 }
 
 impl EventBuffer {
     pub(super) fn nodes(&self) -> &[Node] {
         self.trunk.as_deref().map_or(&[], |trunk| &trunk.nodes)
+    }
+
+    /// Number of expired events at the beginning of the leaf of `place`.
+    pub(super) fn start_of(&self, place: Place) -> usize {
+        match &self.trunk {
+            Some(trunk) if place.node() < trunk.nodes.len() => {
+                if (place.node(), place.leaf()) == (0, 0) { trunk.start() } else { 0 }
+            }
+            _ => self.open.start(),
+        }
     }
 
     pub(super) fn trunk_leaf_before(&self, time: i64) -> (usize, usize) {
@@ -43,7 +54,7 @@ impl EventBuffer {
 
     /// Number of events.
     pub fn len(&self) -> usize {
-        self.open.len() + self.nodes().iter().map(|n| n.len).sum::<usize>()
+        self.open.len() + self.trunk.as_ref().map_or(0, |trunk| trunk.len())
     }
 
     /// True without events.
@@ -109,11 +120,10 @@ impl EventBuffer {
             pool.grow(&mut self.open);
         } else {
             self.open.compact();
-            let full = std::mem::replace(&mut self.open, pool.take());
+            let full = pool.replace(&mut self.open);
             let trunk = self.trunk.get_or_insert_with(|| {
-                let trunk = Box::<Trunk>::default();
-                pool.account(0, trunk.own_bytes());
-                trunk
+                pool.account(0, TRUNK_BYTES);
+                Box::default()
             });
             trunk.push(full, pool);
         }
@@ -141,7 +151,7 @@ impl EventBuffer {
     /// Drops all events and gives all memory back.
     pub fn clear(&mut self, pool: &mut Pool) {
         let Self { open, trunk } = std::mem::take(self);
-        pool.recycle(open);
+        pool.recycle_open(open);
         if let Some(trunk) = trunk {
             trunk.dissolve(pool);
         }
@@ -233,7 +243,7 @@ mod tests {
     /// Heap bytes, counted by looking at everything.
     fn counted(buffer: &EventBuffer) -> usize {
         let nodes = buffer.nodes().iter().map(Node::counted_bytes).sum::<usize>();
-        buffer.open.bytes() + nodes + buffer.trunk.as_ref().map_or(0, |t| t.own_bytes())
+        buffer.open.bytes() + nodes + buffer.trunk.as_ref().map_or(0, |_| TRUNK_BYTES)
     }
 
     proptest! {
@@ -257,11 +267,11 @@ mod tests {
                 prop_assert_eq!(buffer.leaf_at(place).time(place.index()), event.time);
             }
             let held = buffers.iter().map(counted).sum::<usize>();
-            prop_assert_eq!(pool.bytes(), held + pool.spare_bytes());
+            prop_assert_eq!(pool.bytes(), held);
             for buffer in &mut buffers {
                 buffer.clear(&mut pool);
             }
-            prop_assert_eq!(pool.bytes(), pool.spare_bytes());
+            prop_assert_eq!((pool.bytes(), pool.events()), (0, 0));
         }
     }
 
@@ -279,12 +289,12 @@ mod tests {
                 buffer = buffer.clone();
             }
             if i % 1_009 == 0 {
-                assert_eq!(pool.bytes(), counted(&buffer) + pool.spare_bytes(), "at {i}");
+                assert_eq!(pool.bytes(), counted(&buffer), "at {i}");
                 assert_eq!(pool.events(), buffer.len(), "at {i}");
             }
         }
         buffer.clear(&mut pool);
-        assert_eq!((pool.bytes(), pool.events()), (pool.spare_bytes(), 0));
+        assert_eq!((pool.bytes(), pool.events()), (0, 0));
     }
 
     /// What is asked of a range, and the same of a list of events in order.

@@ -45,6 +45,25 @@ pub(super) fn same_size<T: Clone>(original: &Vec<T>) -> Vec<T> {
 }
 
 impl Leaf {
+    /// An empty leaf with room for `capacity` events, if leaves come in that size.
+    pub(super) fn of_size(capacity: usize, values: bool) -> Option<Self> {
+        let mut leaf = Self::default();
+        STEPS.contains(&capacity).then(|| leaf.reserve(capacity, values))?;
+        Some(leaf)
+    }
+
+    /// True if a leaf with these events can be one whose first `start` events have expired.
+    pub(super) fn can_start_at(&self, start: usize) -> bool {
+        let is_live = start < self.end() || (start == 0 && self.end() == 0);
+        is_live && self.times[start..].is_sorted()
+    }
+
+    /// Lets the first `start` events be expired.
+    pub(super) fn start_at(&mut self, start: usize) {
+        assert!(start <= self.end(), "only events expire");
+        self.start = start;
+    }
+
     /// An empty leaf with room for [`LEAF_EVENTS`].
     pub(super) fn full_size(values: bool) -> Self {
         let keys = if values { Vec::with_capacity(LEAF_EVENTS) } else { Vec::new() };
@@ -84,6 +103,11 @@ impl Leaf {
 
     pub(super) fn last_time(&self) -> Option<i64> {
         if self.is_empty() { None } else { self.times.last().copied() }
+    }
+
+    /// One bit per event.
+    pub(super) fn valid(&self) -> u64 {
+        self.valid
     }
 
     pub(super) fn time(&self, index: usize) -> i64 {

@@ -14,8 +14,10 @@
 mod buffer;
 mod leaf;
 mod moments;
+mod node;
 mod place;
 mod pool;
+mod saved;
 mod summary;
 mod text;
 mod trunk;
@@ -35,9 +37,10 @@ pub use buffer::{EventBuffer, Retention};
 pub use leaf::Event;
 pub use place::Place;
 pub use pool::Pool;
+pub use saved::{SavedBuffers, restore_buffers};
 pub use summary::{Needs, Summary};
 pub use text::{Symbols, Texts};
-pub use value::{Kind, float_key, read_keys};
+pub use value::{Kind, float_key, key_range, read_keys};
 
 use crate::registry::{self, Component, Node, Problem};
 use arrow::{

@@ -4,20 +4,22 @@ use super::{
     Needs,
     leaf::{Event, LEAF_EVENTS, Leaf},
     moments::Moments,
-    trunk::Branch,
+    node::BRANCH_BYTES,
     value::Kind,
 };
+use std::{mem, ops::Range, sync::Arc};
 
 /// Spare leaves kept for reuse; those beyond are freed.
 const SPARE_LEAVES_MAX: usize = 256;
 
 /// Shared by all event buffers of a lane, so that a record costs no allocation once leaves go
 /// round and the bytes held are known at any time.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Pool {
     kind: Kind,
     needs: Needs,
-    spare: Vec<Leaf>,
+    /// Empty leaves that nobody else holds.
+    spare: Vec<Arc<Leaf>>,
     bytes: usize,
     events: usize,
     released: Vec<i64>,
@@ -34,7 +36,8 @@ impl Pool {
         self.kind
     }
 
-    /// Heap bytes of all buffers and of the spare leaves.
+    /// Heap bytes of all buffers. Spare leaves do not count: how many there are depends on where
+    /// batches end.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -46,17 +49,12 @@ impl Pool {
 
     /// Bytes of an event in a full leaf, rounded up.
     pub fn event_bytes(&self) -> usize {
-        (Leaf::full_size(self.values()).bytes() + size_of::<Branch>()).div_ceil(LEAF_EVENTS)
+        (Leaf::full_size(self.values()).bytes() + BRANCH_BYTES).div_ceil(LEAF_EVENTS)
     }
 
     /// Keys of texts whose events have left since the last call, once per event.
     pub fn released(&mut self) -> impl Iterator<Item = i64> + '_ {
         self.released.drain(..)
-    }
-
-    #[cfg(test)]
-    pub(super) fn spare_bytes(&self) -> usize {
-        self.spare.iter().map(Leaf::bytes).sum()
     }
 
     pub(super) fn values(&self) -> bool {
@@ -73,34 +71,62 @@ impl Pool {
         self.bytes = self.bytes + after - before;
     }
 
-    /// An empty leaf with room for all its events.
-    pub(super) fn take(&mut self) -> Leaf {
-        if let Some(leaf) = self.spare.pop() {
-            return leaf;
-        }
-        let leaf = Leaf::full_size(self.values());
+    /// An empty leaf with room for all its events, held by nobody else.
+    pub(super) fn take(&mut self) -> Arc<Leaf> {
+        let new = || Arc::new(Leaf::full_size(self.kind != Kind::Nothing));
+        let leaf = self.spare.pop().unwrap_or_else(new);
         self.bytes += leaf.bytes();
         leaf
     }
 
+    /// Puts an empty leaf into the place of a full one, which comes out.
+    pub(super) fn replace(&mut self, full: &mut Leaf) -> Arc<Leaf> {
+        let mut taken = self.take();
+        mem::swap(Arc::get_mut(&mut taken).expect("nobody else holds it"), full);
+        taken
+    }
+
     /// Takes back a leaf that is not needed any more, with whatever events it has left.
-    pub(super) fn recycle(&mut self, mut leaf: Leaf) {
-        self.expire(&mut leaf, LEAF_EVENTS);
-        if self.spare.len() < SPARE_LEAVES_MAX && leaf.capacity() == LEAF_EVENTS {
+    pub(super) fn recycle(&mut self, mut leaf: Arc<Leaf>) {
+        self.let_go(&leaf, leaf.start()..leaf.end());
+        self.bytes -= leaf.bytes();
+        // A leaf that a snapshot holds is the snapshot's from now on.
+        if self.spare.len() < SPARE_LEAVES_MAX
+            && let Some(own) = Arc::get_mut(&mut leaf)
+        {
+            own.clear();
             self.spare.push(leaf);
-        } else {
-            self.bytes -= leaf.bytes();
         }
+    }
+
+    /// Takes back an open leaf, which may be a small one.
+    pub(super) fn recycle_open(&mut self, leaf: Leaf) {
+        if leaf.capacity() == LEAF_EVENTS {
+            return self.recycle(Arc::new(leaf));
+        }
+        self.let_go(&leaf, leaf.start()..leaf.end());
+        self.bytes -= leaf.bytes();
     }
 
     /// Lets the events of `leaf` before `index` expire.
     pub(super) fn expire(&mut self, leaf: &mut Leaf, index: usize) {
         let index = index.min(leaf.end());
-        self.events -= index - leaf.start();
-        if self.kind == Kind::Text {
-            self.released.extend(leaf.valid_keys(&(leaf.start()..index)));
-        }
+        self.let_go(leaf, leaf.start()..index);
         leaf.expire(index);
+    }
+
+    /// Counts out events of `leaf` that expire.
+    pub(super) fn let_go(&mut self, leaf: &Leaf, gone: Range<usize>) {
+        self.events -= gone.len();
+        if self.kind == Kind::Text {
+            self.released.extend(leaf.valid_keys(&gone));
+        }
+    }
+
+    /// Counts in a leaf that comes from a snapshot.
+    pub(super) fn count_in_restored(&mut self, events: usize, bytes: usize) {
+        self.events += events;
+        self.bytes += bytes;
     }
 
     /// Makes room for one more event in a leaf below full size.

@@ -1,78 +1,122 @@
 //! Texts in windows: interned while they are buffered, copied out per batch.
 
+use crate::state::Paged;
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The distinct texts in the buffers of a lane, each with the number of events that hold it.
 ///
-/// Numbers are given and reused in record order, so the same records get the same numbers however
-/// they are cut into batches.
-#[derive(Debug, Clone, Default)]
+/// Which number a text has is nobody's business: what is made of a window, and what is saved of
+/// its state, never depends on it.
+#[derive(Debug, Default)]
 pub struct Symbols {
     table: HashTable<u32>,
-    entries: Vec<Symbol>,
+    entries: Paged<Symbol>,
+    /// One more than the highest number ever given.
+    count: u32,
     free: Vec<u32>,
     text_bytes: usize,
 }
 
-#[derive(Debug, Clone)]
-struct Symbol {
-    text: Box<str>,
+/// A text in use, or a number that is free.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Symbol {
+    pub(super) text: Box<str>,
     uses: u64,
 }
 
 impl Symbols {
     /// The key of `text`, for one more event that holds it.
     pub fn intern(&mut self, text: &str) -> i64 {
-        let Self { table, entries, free, text_bytes } = self;
         let hash = xxh3_64(text.as_bytes());
-        if let Some(index) = table.find(hash, |i| &*entries[*i as usize].text == text) {
-            entries[*index as usize].uses += 1;
-            return i64::from(*index);
-        }
-        let symbol = Symbol { text: text.into(), uses: 1 };
-        *text_bytes += text.len();
-        let index = if let Some(index) = free.pop() {
-            entries[index as usize] = symbol;
-            index
-        } else {
-            entries.push(symbol);
-            u32::try_from(entries.len() - 1).expect("fewer than 2^32 distinct texts fit memory")
+        let entries = &self.entries;
+        let known = self.table.find(hash, |number| &*entry(entries, *number).text == text);
+        let number = match known {
+            Some(number) => *number,
+            None => self.insert(hash, text),
         };
-        table.insert_unique(hash, index, |i| xxh3_64(entries[*i as usize].text.as_bytes()));
-        i64::from(index)
+        self.entries.get_mut(number).uses += 1;
+        i64::from(number)
+    }
+
+    /// Gives a new text a number, which no event holds yet.
+    fn insert(&mut self, hash: u64, text: &str) -> u32 {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.count = self.count.checked_add(1).expect("2^32 texts do not fit memory");
+            self.count - 1
+        });
+        self.text_bytes += text.len();
+        *self.entries.get_mut(number) = Symbol { text: text.into(), uses: 0 };
+        let entries = &self.entries;
+        let hash_of = |number: &u32| xxh3_64(entry(entries, *number).text.as_bytes());
+        self.table.insert_unique(hash, number, hash_of);
+        number
     }
 
     /// The text of a key that is in use.
     pub fn text(&self, key: i64) -> &str {
-        &self.entries[Self::index(key)].text
+        &entry(&self.entries, Self::number(key)).text
     }
 
     /// Takes back one event's hold on a key.
     pub fn release(&mut self, key: i64) {
-        let index = Self::index(key);
-        let symbol = &mut self.entries[index];
+        let number = Self::number(key);
+        let symbol = self.entries.get_mut(number);
         symbol.uses -= 1;
         if symbol.uses == 0 {
             let text = std::mem::take(&mut symbol.text);
             self.text_bytes -= text.len();
             let hash = xxh3_64(text.as_bytes());
-            let entry = self.table.find_entry(hash, |i| *i as usize == index);
-            let (number, _) = entry.expect("a symbol in use is in the table").remove();
+            let entry = self.table.find_entry(hash, |other| *other == number);
+            entry.expect("a symbol in use is in the table").remove();
             self.free.push(number);
         }
     }
 
-    /// Heap bytes.
+    /// Heap bytes of the texts in use.
     pub fn bytes(&self) -> usize {
-        self.text_bytes
-            + self.entries.capacity() * size_of::<Symbol>()
-            + (self.table.capacity() + self.free.capacity()) * size_of::<u32>()
+        self.text_bytes + self.table.len() * (size_of::<Symbol>() + 2 * size_of::<u32>())
     }
 
-    fn index(key: i64) -> usize {
-        usize::try_from(key).expect("keys of texts count from 0")
+    /// The texts by number, as they are now.
+    pub(super) fn capture(&self) -> Paged<Symbol> {
+        self.entries.clone()
     }
+
+    /// Gives the next text of a snapshot the next number; false if it has one. No event holds it
+    /// yet.
+    pub(super) fn restore(&mut self, text: &str) -> bool {
+        let hash = xxh3_64(text.as_bytes());
+        let entries = &self.entries;
+        let known = self.table.find(hash, |number| &*entry(entries, *number).text == text);
+        if known.is_some() {
+            return false;
+        }
+        self.insert(hash, text);
+        true
+    }
+
+    /// Lets one more event hold the text of a number; false if there is no such text.
+    pub(super) fn hold(&mut self, key: i64) -> bool {
+        let number = u32::try_from(key).ok().filter(|number| *number < self.count);
+        if let Some(number) = number {
+            self.entries.get_mut(number).uses += 1;
+        }
+        number.is_some()
+    }
+
+    /// True if an event holds each of the texts.
+    pub(super) fn are_all_held(&self) -> bool {
+        (0..self.count).all(|number| entry(&self.entries, number).uses > 0)
+    }
+
+    fn number(key: i64) -> u32 {
+        u32::try_from(key).expect("keys of texts count from 0")
+    }
+}
+
+pub(super) fn entry(entries: &Paged<Symbol>, number: u32) -> &Symbol {
+    entries.get(number).expect("a number that was given has a page")
 }
 
 /// Texts that summaries of the current batch refer to. A symbol may be gone by the end of the

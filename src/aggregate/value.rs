@@ -13,7 +13,7 @@ use arrow::{
         UInt64Type,
     },
 };
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 /// How the keys of a column are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,19 @@ impl Kind {
             Self::Unsigned => (key ^ i64::MIN).cast_unsigned() as f64,
             Self::Integer | Self::Text | Self::Nothing => key as f64,
         }
+    }
+}
+
+/// The keys that values of a column of that type can have.
+pub fn key_range(data_type: &DataType) -> RangeInclusive<i64> {
+    match data_type {
+        DataType::Int8 => i8::MIN.into()..=i8::MAX.into(),
+        DataType::Int16 => i16::MIN.into()..=i16::MAX.into(),
+        DataType::Int32 | DataType::Date32 => i32::MIN.into()..=i32::MAX.into(),
+        DataType::UInt8 => 0..=u8::MAX.into(),
+        DataType::UInt16 => 0..=u16::MAX.into(),
+        DataType::UInt32 => 0..=u32::MAX.into(),
+        _ => i64::MIN..=i64::MAX,
     }
 }
 

@@ -22,7 +22,10 @@ mod testing;
 use crate::{
     batch::{Rejections, Rows, Slot},
     registry::{Component, Node, Problem},
-    state::Horizon,
+    state::{
+        Horizon,
+        snapshot::{Saved, Section, SnapshotError},
+    },
 };
 use arrow::datatypes::SchemaRef;
 use std::fmt::Debug;
@@ -85,6 +88,18 @@ pub trait Clean: Send + Debug {
     /// True if the result depends on the order of arrival beyond who came before at all.
     fn order_sensitive(&self) -> bool {
         false
+    }
+
+    /// Holds on to its state as it is, to be written to a snapshot; none without state. Costs a
+    /// reference per chunk of pages, not a copy.
+    fn capture(&self) -> Option<Box<dyn Saved>> {
+        None
+    }
+
+    /// Takes over the state that a snapshot holds; slots are below `slots`. After an error, the
+    /// operator is of no use. Only called on one that captures something.
+    fn restore(&mut self, section: &Section<'_>, _slots: Slot) -> Result<(), SnapshotError> {
+        Err(section.malformed("this operator keeps no state"))
     }
 }
 

@@ -2,7 +2,7 @@ use super::{
     testing::{Row, rows},
     *,
 };
-use crate::state::Keys;
+use crate::state::{Keys, snapshot};
 use arrow::compute::concat_batches;
 use proptest::prelude::*;
 use std::{collections::BTreeSet, sync::Arc};
@@ -100,5 +100,88 @@ proptest! {
             let expiring = Keys::for_batches_of(5, horizon);
             prop_assert_eq!(&kept, &with_keys(options, &history, cut, expiring), "{:?}", options);
         }
+    }
+}
+
+/// Rows with all that operators remember: same ids, outliers, missing values, several slots.
+fn remembered(watermark: i64) -> Rows {
+    let names: Vec<String> = (0..300).map(|i| format!("t{}", i % 40 + i / 60 * 60)).collect();
+    let history: Vec<Row<'_>> = (0..300_u32)
+        .zip(&names)
+        .map(|(i, name)| Row {
+            time: watermark + i64::from(i * 7 % 13),
+            watermark: watermark + i64::from(i) / 30,
+            slot: i % 5,
+            tx_id: Some(name),
+            amount: (i % 4 > 0).then(|| f64::from(i % 17)),
+            items: (i % 3 > 0).then(|| i64::from(i)),
+            category: (i % 6 > 0).then_some("fuel"),
+            refunded: Some(i % 2 == 0),
+        })
+        .collect();
+    rows(&history)
+}
+
+/// Every operator that keeps something, with that kept.
+fn stateful() -> Vec<(&'static str, String, Box<dyn Clean>)> {
+    let mut found = Vec::new();
+    let texts = ("fill", "{ column: category, with: last, within: 10us }".to_owned());
+    let partition = "{ column: items, method: zscore, over: 1s, threshold: 4, per: partition }";
+    let examples = OPERATORS.iter().map(|operator| (operator.name, operator.example.to_owned()));
+    for (name, options) in examples.chain([texts, ("outlier", partition.to_owned())]) {
+        let mut clean = testing::build(name, &options).unwrap();
+        clean.advance(remembered(0), &mut Rejections::default());
+        let (has_bytes, is_captured) = (clean.state_bytes() > 0, clean.capture().is_some());
+        assert_eq!(has_bytes, is_captured, "{name}: what is kept is saved");
+        if is_captured {
+            found.push((name, options, clean));
+        }
+    }
+    assert!(found.len() >= 5);
+    found
+}
+
+fn restored(name: &str, options: &str, bytes: &[u8]) -> Result<Box<dyn Clean>, SnapshotError> {
+    let (_, sections) = snapshot::read(bytes)?;
+    let mut clean = testing::build(name, options).unwrap();
+    clean.restore(&sections.component(snapshot::testing::PART), 5)?;
+    Ok(clean)
+}
+
+#[test]
+fn a_restored_operator_goes_on_as_if_it_had_never_stopped() {
+    for (name, options, mut clean) in stateful() {
+        let bytes = snapshot::testing::written(clean.capture().unwrap());
+        let mut twin = restored(name, &options, &bytes).unwrap();
+        for watermark in [12, 40] {
+            assert_eq!(twin.state_bytes(), clean.state_bytes(), "{name}");
+            let [a, b] = [&mut clean, &mut twin].map(|clean| {
+                let mut left = Rejections::default();
+                let rows = clean.advance(remembered(watermark), &mut left);
+                clean.forget(3);
+                (format!("{rows:?} {left:?}"), snapshot::testing::written(clean.capture().unwrap()))
+            });
+            assert_eq!(a.0, b.0, "{name}");
+            assert!(a.1 == b.1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn tables_that_do_not_agree_are_an_error_and_no_panic() {
+    for (name, options, clean) in stateful() {
+        let (mut refused, mut taken) = (0, 0);
+        let bytes = snapshot::testing::written(clean.capture().unwrap());
+        for forged in snapshot::testing::forgeries(&bytes) {
+            match restored(name, &options, &forged) {
+                Ok(mut twin) => {
+                    twin.advance(remembered(12), &mut Rejections::default());
+                    twin.forget(3);
+                    taken += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 5 && taken > 0, "{name}: {refused} {taken}");
     }
 }

@@ -11,3 +11,14 @@ pub use horizon::Horizon;
 pub use key_columns::{KeyColumns, is_key_type};
 pub use keys::{BATCH_ROWS_MAX, Keys};
 pub use paged::Paged;
+
+/// Bytes of a hash table of slots that has had so many, as it grows: the least power of two that
+/// is at most seven eighths full, and a byte beside each slot. A restored table counts like the one
+/// it replaces, whatever the allocator made of either.
+pub fn table_bytes(slots: u32) -> usize {
+    let entries = slots as usize;
+    if entries == 0 {
+        return 0;
+    }
+    (entries * 8 / 7 + 1).next_power_of_two() * (size_of::<u32>() + 1)
+}

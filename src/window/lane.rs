@@ -6,15 +6,20 @@ use super::{
 };
 use crate::{
     aggregate::{
-        Event, EventBuffer, Kind, Needs, Pool, Retention, Summary, Symbols, Texts, read_keys,
+        Event, EventBuffer, Kind, Needs, Pool, Retention, SavedBuffers, Summary, Symbols, Texts,
+        key_range, read_keys, restore_buffers,
     },
     batch::{Rows, Slot},
-    state::Paged,
+    state::{
+        Paged,
+        snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Type},
+    },
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray},
     datatypes::DataType,
 };
+use std::io;
 
 /// One window over a lane.
 #[derive(Debug)]
@@ -23,6 +28,24 @@ pub(super) struct LaneWindow {
     pub(super) needs: Needs,
     /// One per row of the current batch.
     pub(super) summaries: Vec<Summary>,
+}
+
+const PROGRESS: &[Column] = &[("slots", Type::Word)];
+
+/// A lane as it was.
+#[derive(Debug)]
+pub(super) struct SavedLane {
+    slots: usize,
+    buffers: SavedBuffers,
+}
+
+impl Saved for SavedLane {
+    fn save(&self, out: &mut Saver<'_>) -> io::Result<()> {
+        let mut progress = out.table("progress", PROGRESS);
+        progress.row(&[Cell::Word(self.slots as u64)])?;
+        progress.finish()?;
+        self.buffers.save(out)
+    }
 }
 
 /// One event buffer per key, shared by all windows over the same column and condition.
@@ -155,6 +178,32 @@ impl Lane {
     /// Bytes of all buffers.
     pub(super) fn state_bytes(&self) -> usize {
         self.slots * size_of::<EventBuffer>() + self.pool.bytes() + self.symbols.bytes()
+    }
+
+    /// Holds on to the buffers as they are.
+    pub(super) fn capture(&self) -> SavedLane {
+        let buffers = SavedBuffers::capture(&self.buffers, &self.pool, &self.symbols);
+        SavedLane { slots: self.slots, buffers }
+    }
+
+    /// Takes over the buffers that a snapshot holds; keys have `slots` slots.
+    pub(super) fn restore(
+        &mut self,
+        section: &Section<'_>,
+        slots: Slot,
+    ) -> Result<(), SnapshotError> {
+        let needs = self.windows.iter().map(|w| w.needs).fold(Needs::NONE, Needs::union);
+        self.pool = Pool::new(self.pool.kind(), needs);
+        self.symbols = Symbols::default();
+        let range = self.column.as_ref().map(|(_, data_type)| key_range(data_type));
+        let range = range.unwrap_or(i64::MIN..=i64::MAX);
+        let progress = section.single("progress", PROGRESS)?;
+        let seen: Slot = progress.word(0)?;
+        progress.check(seen <= slots, "slots without a key")?;
+        self.slots = seen as usize;
+        let (pool, symbols) = (&mut self.pool, &mut self.symbols);
+        self.buffers = restore_buffers(section, seen, range, pool, symbols)?;
+        Ok(())
     }
 
     /// All that outlives a batch.

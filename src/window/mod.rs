@@ -31,7 +31,10 @@ use crate::{
     aggregate::{Aggregate, Frame, Needs},
     batch::{Reason, Rejections, Rows, Slot},
     registry::{Node, Position, Problem},
-    state::Horizon,
+    state::{
+        Horizon,
+        snapshot::{Saved, Section, SnapshotError},
+    },
 };
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
@@ -194,6 +197,22 @@ impl Windows {
     /// Bytes of all state.
     pub fn state_bytes(&self) -> usize {
         self.lanes.iter().map(Lane::state_bytes).sum()
+    }
+
+    /// Holds on to the state of each lane as it is, lanes in the order of the pipeline file.
+    pub fn capture(&self) -> Vec<Box<dyn Saved>> {
+        self.lanes.iter().map(|lane| Box::new(lane.capture()) as Box<dyn Saved>).collect()
+    }
+
+    /// Takes over the state of one lane that a snapshot holds; keys have `slots` slots. After an
+    /// error, the windows are of no use.
+    pub fn restore(
+        &mut self,
+        lane: usize,
+        section: &Section<'_>,
+        slots: Slot,
+    ) -> Result<(), SnapshotError> {
+        self.lanes[lane].restore(section, slots)
     }
 
     /// What is computed, from what, and what it costs; for `check`.

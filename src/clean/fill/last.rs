@@ -8,7 +8,10 @@ use crate::{
     batch::{Rows, Slot},
     clean::column::wrong_type,
     registry::{Position, Problem, Span},
-    state::{Horizon, Paged},
+    state::{
+        Horizon, Paged,
+        snapshot::{Cell, Saved, Saver, Section, SnapshotError},
+    },
 };
 use arrow::{
     array::{
@@ -18,7 +21,7 @@ use arrow::{
     compute::cast,
     datatypes::{DataType, Field, Float64Type, Int64Type},
 };
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 /// The last values of a column by key.
 #[derive(Debug)]
@@ -92,8 +95,41 @@ impl Last {
         }
     }
 
+    pub(super) fn capture(&self) -> Box<dyn Saved> {
+        match &self.values {
+            Values::Bits(store) => Box::new(SavedTrails(store.trails.clone())),
+            Values::Text(store) => Box::new(SavedTrails(store.trails.clone())),
+        }
+    }
+
+    pub(super) fn restore(
+        &mut self,
+        section: &Section<'_>,
+        slots: Slot,
+    ) -> Result<(), SnapshotError> {
+        match &mut self.values {
+            Values::Bits(store) => store.restore(section, slots),
+            Values::Text(store) => store.restore(section, slots),
+        }
+    }
+
     fn within_us(&self) -> i64 {
         self.within.map_or(i64::MAX, |within| within.us)
+    }
+}
+
+/// Trails by slot, as they were.
+struct SavedTrails<V>(Paged<Trail<V>>);
+
+impl<V: Kept> Saved for SavedTrails<V> {
+    fn save(&self, out: &mut Saver<'_>) -> io::Result<()> {
+        let mut rows = out.table("values", V::COLUMNS);
+        for (slot, trail) in (0..).zip(self.0.iter()) {
+            for (time, value) in trail.iter() {
+                rows.row(&[Cell::Word(slot), Cell::Int(*time), value.cell()])?;
+            }
+        }
+        rows.finish()
     }
 }
 
@@ -152,6 +188,23 @@ impl<V: Kept> Store<V> {
             *bytes -= value.bytes();
             spare.push(value);
         });
+    }
+
+    /// Takes over the values that a snapshot holds.
+    fn restore(&mut self, section: &Section<'_>, slots: Slot) -> Result<(), SnapshotError> {
+        *self = Self::default();
+        let mut rows = section.table("values", V::COLUMNS)?;
+        let mut before = None;
+        while rows.next_row() {
+            let (slot, time) = (rows.word::<Slot>(0)?, rows.int(1)?);
+            let follows = slot < slots && before.is_none_or(|before| before <= (slot, time));
+            rows.check(follows, "values out of order or without a key")?;
+            before = Some((slot, time));
+            let value = V::load(&rows, 2)?;
+            self.bytes += value.bytes();
+            self.trails.get_mut(slot).insert(time, value);
+        }
+        Ok(())
     }
 
     fn forget(&mut self, slot: Slot) {

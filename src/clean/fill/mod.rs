@@ -12,7 +12,10 @@ use super::{Build, Clean, Input, column, constant::Constant};
 use crate::{
     batch::{Rejections, Rows, Slot},
     registry::{self, Component, Node, Problem, Span, schema_of},
-    state::Horizon,
+    state::{
+        Horizon,
+        snapshot::{Saved, Section, SnapshotError},
+    },
 };
 use arrow::{
     array::{Array, ArrayRef, BooleanArray, Scalar},
@@ -141,6 +144,15 @@ impl Clean for Fill {
 
     fn state_bytes(&self) -> usize {
         self.last.as_ref().map_or(0, Last::bytes)
+    }
+
+    fn capture(&self) -> Option<Box<dyn Saved>> {
+        self.last.as_ref().map(Last::capture)
+    }
+
+    fn restore(&mut self, section: &Section<'_>, slots: Slot) -> Result<(), SnapshotError> {
+        let nothing = || section.malformed("a constant keeps no state");
+        self.last.as_mut().ok_or_else(nothing)?.restore(section, slots)
     }
 }
 

@@ -2,9 +2,15 @@
 
 use super::options::Per;
 use crate::{
-    aggregate::{Event, EventBuffer, Kind, Needs, Pool, Retention, float_key},
+    aggregate::{
+        Event, EventBuffer, Kind, Needs, Pool, Retention, SavedBuffers, Symbols, float_key,
+        restore_buffers,
+    },
     batch::Slot,
-    state::Paged,
+    state::{
+        Paged,
+        snapshot::{Section, SnapshotError},
+    },
 };
 
 /// What the statistics ask of a buffer.
@@ -68,6 +74,24 @@ impl Histories {
     /// Bytes of the values.
     pub(super) fn bytes(&self) -> usize {
         self.pool.events() * size_of::<(i64, f64)>()
+    }
+
+    /// Holds on to the values as they are.
+    pub(super) fn capture(&self) -> SavedBuffers {
+        SavedBuffers::capture(&self.by_slot, &self.pool, &Symbols::default())
+    }
+
+    /// Takes over the values that a snapshot holds.
+    pub(super) fn restore(
+        &mut self,
+        section: &Section<'_>,
+        slots: Slot,
+    ) -> Result<(), SnapshotError> {
+        let slots = if self.per == Per::Key { slots } else { 1 };
+        let (pool, any) = (&mut self.pool, i64::MIN..=i64::MAX);
+        *pool = Pool::new(Kind::Float, NEEDS);
+        self.by_slot = restore_buffers(section, slots, any, pool, &mut Symbols::default())?;
+        Ok(())
     }
 
     /// Where the values of a key are kept.

@@ -10,7 +10,10 @@ use super::{Build, Clean, Input, clip::Range, column};
 use crate::{
     batch::{Policy, Reason, Rejected, Rejections, Rows, Slot},
     registry::{Component, Node, Problem, schema_of},
-    state::Horizon,
+    state::{
+        Horizon,
+        snapshot::{Saved, Section, SnapshotError},
+    },
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array},
@@ -157,6 +160,20 @@ impl Clean for Outlier {
         match &self.judge {
             Judge::Range(_) => 0,
             Judge::ZScore(zscore) => zscore.histories.bytes(),
+        }
+    }
+
+    fn capture(&self) -> Option<Box<dyn Saved>> {
+        match &self.judge {
+            Judge::Range(_) => None,
+            Judge::ZScore(zscore) => Some(Box::new(zscore.histories.capture())),
+        }
+    }
+
+    fn restore(&mut self, section: &Section<'_>, slots: Slot) -> Result<(), SnapshotError> {
+        match &mut self.judge {
+            Judge::Range(_) => Err(section.malformed("a range keeps no state")),
+            Judge::ZScore(zscore) => zscore.histories.restore(section, slots),
         }
     }
 }

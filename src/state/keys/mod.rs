@@ -9,7 +9,9 @@
 //! A batch is at most that long, so a slot never belongs to two keys in one batch, wherever the
 //! batches are cut, and which key gets which slot does not depend on the cuts.
 
-use super::{Horizon, KeyColumns, Paged};
+mod saved;
+
+use super::{Horizon, KeyColumns, Paged, table_bytes};
 use crate::batch::Slot;
 use arrow::array::ArrayRef;
 use hashbrown::HashTable;
@@ -37,19 +39,29 @@ struct Freed {
 }
 
 /// The entity keys of one partition.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Keys {
     horizon: Horizon,
     quarantine: u64,
+    /// Slots by the hash of their names.
     table: HashTable<Slot>,
-    names: Paged<Box<[u8]>>,
-    last: Paged<i64>,
+    name_bytes: usize,
+    kept: Kept,
+}
+
+/// The state of the keys: from it the rest can be built again.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    names: Names,
+    last: Last,
     slots: Slot,
     free: VecDeque<Freed>,
     rows: u64,
     cursor: Slot,
-    name_bytes: usize,
 }
+
+type Names = Paged<Box<[u8]>>;
+type Last = Paged<i64, 256>;
 
 impl Keys {
     /// No keys yet; they are kept for `horizon`, the longest of all components.
@@ -58,13 +70,8 @@ impl Keys {
             horizon,
             quarantine: BATCH_ROWS_MAX as u64,
             table: HashTable::new(),
-            names: Paged::default(),
-            last: Paged::default(),
-            slots: 0,
-            free: VecDeque::new(),
-            rows: 0,
-            cursor: 0,
             name_bytes: 0,
+            kept: Kept::default(),
         }
     }
 
@@ -96,7 +103,7 @@ impl Keys {
         for (row, (time, watermark)) in event_times.iter().zip(watermarks).enumerate() {
             let key = keys.bytes(row, &mut scratch);
             slots.push(self.intern(key, *time, *watermark, expired));
-            self.rows += 1;
+            self.kept.rows += 1;
             self.sweep(*watermark, expired);
         }
     }
@@ -104,7 +111,7 @@ impl Keys {
     /// Forgets a key now, as a tombstone asks: rows behind it start afresh. Gives its slot, which
     /// the caller treats like an expired one. One text column's key bytes are the text.
     pub fn forget(&mut self, key: &[u8]) -> Option<Slot> {
-        let names = &self.names;
+        let names = &self.kept.names;
         let slot = *self.table.find(hash(key), |slot| name(names, *slot) == key)?;
         self.release(slot);
         Some(slot)
@@ -123,35 +130,35 @@ impl Keys {
     /// Bytes held, without what the allocator adds.
     pub fn bytes(&self) -> usize {
         let per_slot = size_of::<Box<[u8]>>() + size_of::<i64>();
-        self.table.allocation_size()
-            + self.slots as usize * per_slot
+        table_bytes(self.kept.slots)
+            + self.kept.slots as usize * per_slot
             + self.name_bytes
-            + self.free.len() * size_of::<Freed>()
+            + self.kept.free.len() * size_of::<Freed>()
     }
 
     fn intern(&mut self, key: &[u8], time: i64, watermark: i64, expired: &mut Vec<Slot>) -> Slot {
-        let names = &self.names;
+        let names = &self.kept.names;
         let hash_of_key = hash(key);
         let known = self.table.find(hash_of_key, |slot| name(names, *slot) == key).copied();
         let slot = match known {
-            Some(slot) if !self.horizon.is_past(*last_of(&self.last, slot), watermark) => {
-                let last = self.last.get_mut(slot);
+            Some(slot) if !self.horizon.is_past(*last_of(&self.kept.last, slot), watermark) => {
+                let last = self.kept.last.get_mut(slot);
                 *last = time.max(*last);
                 return slot;
             }
             Some(old) => self.renew(hash_of_key, old, expired),
             None => self.insert(hash_of_key, key),
         };
-        *self.last.get_mut(slot) = time;
+        *self.kept.last.get_mut(slot) = time;
         slot
     }
 
     /// A key nobody has seen, or that was forgotten.
     fn insert(&mut self, hash_of_key: u64, key: &[u8]) -> Slot {
         let slot = self.take_slot();
-        *self.names.get_mut(slot) = key.into();
+        *self.kept.names.get_mut(slot) = key.into();
         self.name_bytes += key.len();
-        let names = &self.names;
+        let names = &self.kept.names;
         self.table.insert_unique(hash_of_key, slot, |slot| hash(name(names, *slot)));
         slot
     }
@@ -159,7 +166,7 @@ impl Keys {
     /// Moves an expired key that comes again to a fresh slot, its name with it.
     fn renew(&mut self, hash_of_key: u64, old: Slot, expired: &mut Vec<Slot>) -> Slot {
         let slot = self.take_slot();
-        *self.names.get_mut(slot) = mem::take(self.names.get_mut(old));
+        *self.kept.names.get_mut(slot) = mem::take(self.kept.names.get_mut(old));
         let entry = self.table.find_mut(hash_of_key, |slot| *slot == old);
         *entry.expect("the key was found") = slot;
         self.vacate(old);
@@ -168,14 +175,14 @@ impl Keys {
     }
 
     fn take_slot(&mut self) -> Slot {
-        if let Some(freed) = self.free.front().copied()
-            && freed.at + self.quarantine <= self.rows
+        if let Some(freed) = self.kept.free.front().copied()
+            && freed.at + self.quarantine <= self.kept.rows
         {
-            self.free.pop_front();
+            self.kept.free.pop_front();
             return freed.slot;
         }
-        self.slots += 1;
-        self.slots - 1
+        self.kept.slots += 1;
+        self.kept.slots - 1
     }
 
     fn sweep(&mut self, watermark: i64, expired: &mut Vec<Slot>) {
@@ -183,17 +190,18 @@ impl Keys {
             return;
         }
         for _ in 0..SWEPT_PER_RECORD {
-            self.cursor = if self.cursor + 1 < self.slots { self.cursor + 1 } else { 0 };
-            let last = *last_of(&self.last, self.cursor);
+            self.kept.cursor =
+                if self.kept.cursor + 1 < self.kept.slots { self.kept.cursor + 1 } else { 0 };
+            let last = *last_of(&self.kept.last, self.kept.cursor);
             if last != VACANT && self.horizon.is_past(last, watermark) {
-                self.release(self.cursor);
-                expired.push(self.cursor);
+                self.release(self.kept.cursor);
+                expired.push(self.kept.cursor);
             }
         }
     }
 
     fn release(&mut self, slot: Slot) {
-        let key = mem::take(self.names.get_mut(slot));
+        let key = mem::take(self.kept.names.get_mut(slot));
         self.name_bytes -= key.len();
         let entry = self.table.find_entry(hash(&key), |other| *other == slot);
         entry.expect("a named slot is in the table").remove();
@@ -201,8 +209,8 @@ impl Keys {
     }
 
     fn vacate(&mut self, slot: Slot) {
-        *self.last.get_mut(slot) = VACANT;
-        self.free.push_back(Freed { slot, at: self.rows });
+        *self.kept.last.get_mut(slot) = VACANT;
+        self.kept.free.push_back(Freed { slot, at: self.kept.rows });
     }
 }
 
@@ -210,11 +218,11 @@ fn hash(key: &[u8]) -> u64 {
     xxh3_64_with_seed(key, SEED)
 }
 
-fn name(names: &Paged<Box<[u8]>>, slot: Slot) -> &[u8] {
+fn name(names: &Names, slot: Slot) -> &[u8] {
     names.get(slot).expect("a slot in use has a page")
 }
 
-fn last_of(last: &Paged<i64>, slot: Slot) -> &i64 {
+fn last_of(last: &Last, slot: Slot) -> &i64 {
     last.get(slot).expect("a slot in use has a page")
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::state::snapshot::{self, testing};
 use arrow::array::StringArray;
 use proptest::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
@@ -90,6 +91,46 @@ proptest! {
         prop_assert_eq!(expired(reports), expired(reports_cut));
         prop_assert_eq!(format!("{whole:?}"), format!("{pieces:?}"));
     }
+
+    #[test]
+    fn restored_keys_go_on_as_if_they_had_never_stopped(rows in rows(), at in 0..120_usize) {
+        let (before, after) = rows.split_at(at.min(rows.len()));
+        let mut whole = keys();
+        advance(&mut whole, before, 1);
+        let bytes = testing::written(Box::new(whole.capture()));
+        let mut twin = restored(&bytes).unwrap();
+        prop_assert_eq!(twin.bytes(), whole.bytes());
+        prop_assert_eq!(advance(&mut twin, after, 1), advance(&mut whole, after, 1));
+        prop_assert!(testing::written(Box::new(twin.capture())) == testing::written(Box::new(whole.capture())));
+        prop_assert_eq!((twin.bytes(), twin.len()), (whole.bytes(), whole.len()));
+        prop_assert!(restored(&bytes).is_ok());
+    }
+}
+
+fn restored(bytes: &[u8]) -> Result<Keys, snapshot::SnapshotError> {
+    let (_, sections) = snapshot::read(bytes)?;
+    let mut keys = keys();
+    keys.restore(&sections.component(testing::PART))?;
+    Ok(keys)
+}
+
+#[test]
+fn tables_that_do_not_agree_are_an_error_and_no_panic() {
+    let mut keys = keys();
+    let rows: Vec<Row> =
+        (0..200_u8).map(|i| (i % 11, i64::from(i - i % 3), i64::from(i) - 10)).collect();
+    advance(&mut keys, &rows, 1);
+    let (mut refused, mut taken) = (0, 0);
+    for forged in testing::forgeries(&testing::written(Box::new(keys.capture()))) {
+        match restored(&forged) {
+            Ok(mut twin) => {
+                advance(&mut twin, &rows, 1);
+                taken += 1;
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 20 && taken > 5, "{refused} {taken}");
 }
 
 #[test]
@@ -102,7 +143,7 @@ fn keys_that_never_come_again_are_swept_and_their_memory_is_reused() {
         keys.advance(&[name], &[*time], &[*watermark], &mut slots, &mut expired);
     }
     assert!(keys.len() < 50, "{} keys of a horizon of 20 rows", keys.len());
-    assert!(keys.slots < 60, "{} slots", keys.slots);
+    assert!(keys.kept.slots < 60, "{} slots", keys.kept.slots);
     assert_eq!(expired.len() + keys.len(), 1000);
 }
 

@@ -18,6 +18,8 @@ mod sections;
 mod stream;
 mod table;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use error::SnapshotError;

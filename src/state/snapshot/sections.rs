@@ -42,6 +42,11 @@ impl Sections {
         Section { sections: self, name: name.to_owned() }
     }
 
+    #[cfg(test)]
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&str, &[RecordBatch])> {
+        self.tables.iter().map(|(name, batches)| (name.as_str(), batches.as_slice()))
+    }
+
     /// Names of the tables, in the order of the alphabet.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tables.keys().map(String::as_str)

@@ -1,4 +1,4 @@
-use super::*;
+use super::{testing::header, *};
 use proptest::{collection::vec, prelude::*};
 
 const COLUMNS: &[Column] = &[
@@ -38,28 +38,6 @@ impl Saved for Root {
     }
 }
 
-fn header() -> Header {
-    Header {
-        pipeline: "cards".into(),
-        state_hash: "abc".into(),
-        fold_version: 1,
-        platform: "test".into(),
-        cluster_id: None,
-        topic: "t".into(),
-        topic_id: Some("id".into()),
-        partition: 3,
-        partitions: 9,
-        position: LogPosition { offset: 17, tick: 1 },
-        origin: 0,
-        watermark: Some(-5),
-        digest: "00ff".into(),
-        ledger: Ledger { consumed: 2, published: 1, dropped: 1, ..Ledger::default() },
-        skipped: vec![4],
-        keys: 1,
-        taken_ms: 9,
-    }
-}
-
 fn written(rows: Vec<Row>) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(&header(), &Root(Rows(rows)), &mut bytes).unwrap();
@@ -82,8 +60,8 @@ fn table_rows(sections: &Sections, name: &str) -> Vec<Row> {
     rows
 }
 
-fn bits(rows: &[Row]) -> Vec<(Option<i64>, u64, u64, &[u8], &str)> {
-    rows.iter().map(|r| (r.0, r.1, r.2.to_bits(), &*r.3, &*r.4)).collect()
+fn bits(rows: &[Row]) -> Vec<String> {
+    rows.iter().map(|row| format!("{row:?} {}", row.2.to_bits())).collect()
 }
 
 fn rows(most: usize) -> impl Strategy<Value = Vec<Row>> {

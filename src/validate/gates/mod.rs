@@ -13,6 +13,7 @@ mod progress;
 
 pub use event_time::{EventTime, TimeUnitSpec};
 pub use partitioner::Partitioner;
+pub use progress::Progress;
 
 use crate::{
     batch::{Decoded, Policy, RawBatch, RawRecord, Reason, Rejections, Rows},
@@ -24,7 +25,6 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use event_time::Reader;
-use progress::Progress;
 
 /// What the gates have to know; durations in microseconds.
 #[derive(Debug, Clone)]
@@ -82,6 +82,16 @@ impl Gates {
     /// The watermark in microseconds, once a record has set it.
     pub fn watermark(&self) -> Option<i64> {
         self.progress.highest.map(|_| self.progress.watermark(self.options.lateness_us))
+    }
+
+    /// All the state that the gates have.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Goes on from where other gates stood.
+    pub fn resume(&mut self, progress: Progress) {
+        self.progress = progress;
     }
 
     /// Judges the rows in offset order. Those that pass come out with event times and watermarks;

@@ -5,11 +5,11 @@ const JUMPS_IN_A_ROW: u32 = 20;
 
 /// Progress of a partition in event time: all the state that the gates have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Progress {
+pub struct Progress {
     /// Highest event time of a record that passed `future`, microseconds.
-    pub(super) highest: Option<i64>,
+    pub highest: Option<i64>,
     /// Records beyond `max_jump` since the last one that was not.
-    jumps: u32,
+    pub jumps: u32,
 }
 
 impl Progress {
@@ -29,7 +29,7 @@ impl Progress {
             self.jumps = 0;
             return false;
         }
-        self.jumps += 1;
+        self.jumps = self.jumps.saturating_add(1);
         if self.jumps < JUMPS_IN_A_ROW {
             return true;
         }
