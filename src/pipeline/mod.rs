@@ -32,7 +32,7 @@ mod vector;
 
 pub use definition::Definition;
 pub use emitter::Emitter;
-pub use fold::{Fold, Folded, Part};
+pub use fold::{Fold, FoldState, Folded, Part};
 pub use hash::FOLD_VERSION;
 pub use spec::{Delivery, Overrides, Spec};
 pub use totals::{ByReason, Totals};

@@ -12,9 +12,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("batch", &[]),
     ("registry", &[]),
     ("schema", &["registry"]),
-    // Kit: vocabulary only.
+    // Kit: vocabulary, and `aggregate` keeps its buffers as `state` does.
     ("state", VOCABULARY),
-    ("aggregate", VOCABULARY),
+    ("aggregate", VOCABULARY_AND_STATE),
     ("expression", VOCABULARY),
     // Steps: vocabulary and kit, blind to each other.
     ("decode", VOCABULARY),
@@ -37,6 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 const VOCABULARY: &[&str] = &["batch", "registry", "schema"];
+const VOCABULARY_AND_STATE: &[&str] = &["batch", "registry", "schema", "state"];
 const KIT: &[&str] = &["batch", "registry", "schema", "state", "aggregate", "expression"];
 const VOCABULARY_AND_SETTINGS: &[&str] = &["batch", "registry", "schema", "settings"];
 const EDGES: &[&str] = &["batch", "registry", "schema", "settings", "kafka"];

@@ -11,5 +11,7 @@ mod golden;
 mod json_paths;
 mod pipelines;
 mod settings;
+mod snapshot_cost;
+mod snapshots;
 mod telemetry;
 mod window_cost;

@@ -115,7 +115,8 @@ fn text(outbox: &Outbox) -> String {
     messages.iter().map(line).collect()
 }
 
-fn line(message: &Message<'_>) -> String {
+/// A message with all its parts.
+pub(crate) fn line(message: &Message<'_>) -> String {
     let show = |bytes: Option<&[u8]>| {
         bytes.map_or("null".to_owned(), |b| String::from_utf8_lossy(b).into_owned())
     };

@@ -67,6 +67,11 @@ impl Digest {
         self.value
     }
 
+    /// Goes on from the digest of records that another fold took in.
+    pub(super) fn resume(&mut self, value: u64) {
+        self.value = value;
+    }
+
     /// Takes in a batch: `rows` and `rejected` together are its records, both in record order.
     pub(super) fn advance(&mut self, raw: &RawBatch, rows: &Rows, rejected: &[Rejected]) {
         self.rows.clear();

@@ -2,6 +2,7 @@
 
 mod build;
 mod digest;
+mod state;
 
 use super::Totals;
 use crate::{
@@ -18,6 +19,8 @@ use arrow::{
 };
 use digest::Digest;
 use std::sync::Arc;
+
+pub use state::FoldState;
 
 /// The state of one (topic, partition) and the steps that change it.
 ///
