@@ -4,12 +4,12 @@ use super::{
     Needs,
     leaf::{Event, LEAF_EVENTS, Leaf},
     moments::Moments,
+    node::Node,
     place::Place,
     pool::Pool,
     summary::Summary,
-    trunk::{Node, RUN_NODES, TRUNK_BYTES, Trunk},
+    trunk::{RUN_NODES, TRUNK_BYTES, Trunk},
 };
-use std::sync::Arc;
 
 /// How much of the past a buffer keeps; whatever either limit asks for is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,12 +30,22 @@ pub struct Retention {
 #[derive(Debug, Clone, Default)]
 pub struct EventBuffer {
     pub(super) open: Leaf,
-    pub(super) trunk: Option<Arc<Trunk>>,
+    pub(super) trunk: Option<Box<Trunk>>,
 }
 
 impl EventBuffer {
     pub(super) fn nodes(&self) -> &[Node] {
         self.trunk.as_deref().map_or(&[], |trunk| &trunk.nodes)
+    }
+
+    /// Number of expired events at the beginning of the leaf of `place`.
+    pub(super) fn start_of(&self, place: Place) -> usize {
+        match &self.trunk {
+            Some(trunk) if place.node() < trunk.nodes.len() => {
+                if (place.node(), place.leaf()) == (0, 0) { trunk.start() } else { 0 }
+            }
+            _ => self.open.start(),
+        }
     }
 
     pub(super) fn trunk_leaf_before(&self, time: i64) -> (usize, usize) {
@@ -44,7 +54,7 @@ impl EventBuffer {
 
     /// Number of events.
     pub fn len(&self) -> usize {
-        self.open.len() + self.nodes().iter().map(|n| n.len).sum::<usize>()
+        self.open.len() + self.trunk.as_ref().map_or(0, |trunk| trunk.len())
     }
 
     /// True without events.
@@ -74,7 +84,7 @@ impl EventBuffer {
         // Between trunk and open leaf both would do; the open leaf never has to be split.
         let sealed = self.trunk.as_mut().filter(|t| t.last_time().is_some_and(|l| event.time < l));
         if let Some(trunk) = sealed {
-            return Arc::make_mut(trunk).insert(event, pool);
+            return trunk.insert(event, pool);
         }
         if last.is_none() {
             return self.append(event, nodes, pool);
@@ -82,8 +92,7 @@ impl EventBuffer {
         let index = self.open.seek(event.time.saturating_add(1));
         self.open.insert(index, event, pool.values());
         if nodes > 0 {
-            let trunk = self.trunk.as_mut().expect("it has nodes");
-            Arc::make_mut(trunk).open = pool.summarise(&self.open);
+            self.trunk.as_mut().expect("it has nodes").open = pool.summarise(&self.open);
         }
         Place::new(nodes, 0, index)
     }
@@ -94,7 +103,7 @@ impl EventBuffer {
         self.open.push(event, pool.values());
         if nodes > 0 {
             let trunk = self.trunk.as_mut().expect("it has nodes");
-            pool.note(event, &mut Arc::make_mut(trunk).open);
+            pool.note(event, &mut trunk.open);
         }
         place
     }
@@ -114,9 +123,9 @@ impl EventBuffer {
             let full = pool.replace(&mut self.open);
             let trunk = self.trunk.get_or_insert_with(|| {
                 pool.account(0, TRUNK_BYTES);
-                Arc::default()
+                Box::default()
             });
-            Arc::make_mut(trunk).push(full, pool);
+            trunk.push(full, pool);
         }
     }
 
@@ -131,10 +140,8 @@ impl EventBuffer {
         let by_rows = retention.rows.map(|rows| self.back(self.seek(watermark), rows));
         let Some(place) = [by_time, by_rows].into_iter().flatten().min() else { return };
         let nodes = self.nodes().len();
-        // Most often nothing expires, and what is not written to is not copied.
-        let is_later = |t: &&mut Arc<Trunk>| place > Place::new(0, 0, t.start());
-        if let Some(trunk) = self.trunk.as_mut().filter(|_| nodes > 0).filter(is_later) {
-            Arc::make_mut(trunk).expire(place, pool);
+        if let Some(trunk) = self.trunk.as_mut().filter(|_| nodes > 0) {
+            trunk.expire(place, pool);
         }
         if place.node() == nodes {
             pool.expire(&mut self.open, place.index());
@@ -146,7 +153,7 @@ impl EventBuffer {
         let Self { open, trunk } = std::mem::take(self);
         pool.recycle_open(open);
         if let Some(trunk) = trunk {
-            Arc::unwrap_or_clone(trunk).dissolve(pool);
+            trunk.dissolve(pool);
         }
     }
 

@@ -14,6 +14,7 @@
 mod buffer;
 mod leaf;
 mod moments;
+mod node;
 mod place;
 mod pool;
 mod saved;

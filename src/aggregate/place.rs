@@ -1,10 +1,6 @@
 //! A place between the events of a buffer, and how to find one.
 
-use super::{
-    buffer::EventBuffer,
-    leaf::Leaf,
-    trunk::{Branch, RUN_NODES},
-};
+use super::{buffer::EventBuffer, leaf::Leaf, node::Branch, trunk::RUN_NODES};
 use std::ops::Range;
 
 /// A place in a buffer: before the event at `index` of a leaf of a node. Places compare in event
@@ -53,14 +49,15 @@ impl EventBuffer {
             return Place::new(nodes.len(), 0, self.open.seek(time));
         }
         let (node, leaf) = self.trunk_leaf_before(time);
-        let index = nodes[node].branches[leaf].leaf.seek(time);
+        let start = self.start_of(Place::new(node, leaf, 0));
+        let index = nodes[node].branches[leaf].leaf.seek(time).max(start);
         let place = Place::new(node, leaf, index);
         if index == self.leaf_at(place).end() { self.next_leaf(place) } else { place }
     }
 
     /// The place `rows` events before `place`, or the first.
     pub fn back(&self, place: Place, mut rows: usize) -> Place {
-        let before = place.index() - self.leaf_at(place).start();
+        let before = place.index() - self.start_of(place);
         if rows <= before {
             return Place::new(place.node(), place.leaf(), place.index() - rows);
         }
@@ -74,7 +71,7 @@ impl EventBuffer {
             rows -= before;
         }
         match self.skip_nodes(place.node(), &mut rows) {
-            0 => Place::new(0, 0, self.leaf_at(Place::new(0, 0, 0)).start()),
+            0 => Place::new(0, 0, self.start_of(Place::new(0, 0, 0))),
             node => self.back_from_end(node - 1, rows),
         }
     }
@@ -86,7 +83,8 @@ impl EventBuffer {
         let behind = branches.get(leaf + 1).map_or(0, |b| b.rest_len);
         let Branch { leaf: events, .. } = &branches[leaf];
         // What has expired of a leaf is still counted by its branch.
-        let index = (events.end() + behind).saturating_sub(rows).max(events.start());
+        let start = self.start_of(Place::new(node, leaf, 0));
+        let index = (events.end() + behind).saturating_sub(rows).max(start);
         Place::new(node, leaf, index)
     }
 
@@ -146,7 +144,7 @@ impl EventBuffer {
         let mut end = to;
         while from < end {
             let leaf = self.leaf_at(end);
-            let start = if end.same_leaf(from) { from.index() } else { leaf.start() };
+            let start = if end.same_leaf(from) { from.index() } else { self.start_of(end) };
             let valid = leaf.valid_in(&(start..end.index()));
             if valid != 0 {
                 return Some(Place::new(end.node(), end.leaf(), valid.ilog2() as usize));

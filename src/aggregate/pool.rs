@@ -4,10 +4,10 @@ use super::{
     Needs,
     leaf::{Event, LEAF_EVENTS, Leaf},
     moments::Moments,
-    trunk::BRANCH_BYTES,
+    node::BRANCH_BYTES,
     value::Kind,
 };
-use std::{mem, sync::Arc};
+use std::{mem, ops::Range, sync::Arc};
 
 /// Spare leaves kept for reuse; those beyond are freed.
 const SPARE_LEAVES_MAX: usize = 256;
@@ -88,7 +88,7 @@ impl Pool {
 
     /// Takes back a leaf that is not needed any more, with whatever events it has left.
     pub(super) fn recycle(&mut self, mut leaf: Arc<Leaf>) {
-        self.let_go(&leaf, LEAF_EVENTS);
+        self.let_go(&leaf, leaf.start()..leaf.end());
         self.bytes -= leaf.bytes();
         // A leaf that a snapshot holds is the snapshot's from now on.
         if self.spare.len() < SPARE_LEAVES_MAX
@@ -104,22 +104,22 @@ impl Pool {
         if leaf.capacity() == LEAF_EVENTS {
             return self.recycle(Arc::new(leaf));
         }
-        self.let_go(&leaf, LEAF_EVENTS);
+        self.let_go(&leaf, leaf.start()..leaf.end());
         self.bytes -= leaf.bytes();
     }
 
     /// Lets the events of `leaf` before `index` expire.
     pub(super) fn expire(&mut self, leaf: &mut Leaf, index: usize) {
-        self.let_go(leaf, index);
-        leaf.expire(index.min(leaf.end()));
+        let index = index.min(leaf.end());
+        self.let_go(leaf, leaf.start()..index);
+        leaf.expire(index);
     }
 
-    /// Counts out the events of `leaf` before `index`.
-    fn let_go(&mut self, leaf: &Leaf, index: usize) {
-        let index = index.min(leaf.end());
-        self.events -= index - leaf.start();
+    /// Counts out events of `leaf` that expire.
+    pub(super) fn let_go(&mut self, leaf: &Leaf, gone: Range<usize>) {
+        self.events -= gone.len();
         if self.kind == Kind::Text {
-            self.released.extend(leaf.valid_keys(&(leaf.start()..index)));
+            self.released.extend(leaf.valid_keys(&gone));
         }
     }
 

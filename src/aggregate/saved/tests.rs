@@ -1,9 +1,11 @@
 use super::*;
 use crate::{
-    aggregate::{Needs, Retention, Summary},
+    aggregate::{Event, Needs, Retention, Summary, node::Branch},
+    batch::Slot,
     state::snapshot,
 };
 use proptest::prelude::*;
+use std::{fmt::Write, sync::Arc};
 
 const NEEDS: Needs =
     Needs { moments: true, extremes: true, first: true, last: true, previous: true };
@@ -98,15 +100,16 @@ impl Lane {
         let mut known = String::new();
         for (number, buffer) in self.buffers.iter().enumerate() {
             for (at, node) in buffer.nodes().iter().enumerate() {
-                let rest = if at == 0 { 0 } else { node.rest_len };
-                known += &format!("{number} {at}: {} {rest}", node.len);
+                if at > 0 {
+                    write!(known, "{number} {at}: {} {}", node.len, node.rest_len).unwrap();
+                }
                 if self.pool.kind() == Kind::Text {
                     continue;
                 }
-                known += &format!(" {:?} {:?}", node.all, node.rest);
+                write!(known, " {:?} {:?}", node.all, node.rest).unwrap();
                 for branch in node.branches.iter() {
-                    known +=
-                        &format!(" {:?} {:?} {}", branch.moments, branch.rest, branch.rest_len);
+                    let Branch { moments, rest, rest_len, .. } = branch;
+                    write!(known, " {moments:?} {rest:?} {rest_len}").unwrap();
                 }
             }
         }
@@ -166,7 +169,8 @@ fn full_lane(kind: Kind, events: i64) -> Lane {
     let mut lane = Lane::new(kind, events - events / 6);
     for i in 0..events {
         let value = u8::try_from(i % 251).unwrap();
-        lane.take(i, (Slot::try_from(i % 3).unwrap(), 1, i * 7 % 90, value, value | 32));
+        let chance = (value | 32).min(254);
+        lane.take(i, (Slot::try_from(i % 3).unwrap(), 1, i * 7 % 90, value, chance));
     }
     lane
 }

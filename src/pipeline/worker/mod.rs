@@ -10,6 +10,7 @@ mod fold;
 mod metadata;
 mod partition;
 mod place;
+mod progress;
 mod rebalance;
 mod recovery;
 mod report;

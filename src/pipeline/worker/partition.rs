@@ -198,9 +198,4 @@ impl Partition {
     pub(super) fn fold(&self) -> &Fold {
         &self.begun.fold
     }
-
-    /// Id of the topic, where the cluster tells it.
-    pub(super) fn topic_id(&self) -> Option<&str> {
-        self.begun.topic.0.as_deref()
-    }
 }

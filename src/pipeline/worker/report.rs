@@ -4,6 +4,7 @@
 use super::{
     Stop,
     partition::{Partition, Replayed},
+    progress,
 };
 use crate::{
     batch::{Outbox, Reason, Target},
@@ -25,7 +26,7 @@ use std::{
     },
     time::Duration,
 };
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 /// What a worker did, once it has ended.
 #[derive(Debug, Clone, Default)]
@@ -74,9 +75,6 @@ pub(super) struct View<'w> {
     /// Errors that the clients reported.
     pub(super) client_errors: u64,
 }
-
-/// Records that wait for so long while nothing moves: something is wrong.
-const STALLED_AFTER: Duration = Duration::from_secs(30);
 
 /// This worker's share of gauges that all workers add up in.
 #[derive(Debug, Default)]
@@ -329,14 +327,15 @@ impl Report {
             }
             Some(Phase::Replaying { until }) => {
                 next.replay_remaining += (until - at).max(0);
-                next.replay_seconds = next.replay_seconds.max(seconds_left(partition, at, until));
+                next.replay_seconds =
+                    next.replay_seconds.max(progress::seconds_left(partition, at, until));
                 let left = u64::try_from(until - at).ok();
                 let state = PartitionState::Replaying(left);
                 self.health.set_partition(&id.topic, id.partition, state);
             }
             Some(Phase::Asked) | None => {}
         }
-        next.stalled += i64::from(is_stalled(partition, at, lag));
+        next.stalled += i64::from(progress::is_stalled(partition, at, lag));
         let fold = partition.fold();
         next.state_bytes += i64::try_from(fold.state_bytes()).unwrap_or(i64::MAX);
         next.state_keys += i64::try_from(fold.state_keys()).unwrap_or(i64::MAX);
@@ -377,35 +376,5 @@ impl Report {
         let stopped = &self.progress.stopped;
         stopped.fetch_add(now.stopped, Ordering::Relaxed);
         stopped.fetch_sub(before.stopped, Ordering::Relaxed);
-    }
-}
-
-/// Seconds until a replay is done, at the pace so far.
-fn seconds_left(partition: &Partition, at: i64, until: i64) -> i64 {
-    let Some((since, from)) = partition.replaying else { return 0 };
-    let pace = (at - from).max(1) as f64 / since.elapsed().as_secs_f64().max(0.001);
-    #[expect(clippy::cast_possible_truncation, reason = "an estimate, saturating")]
-    let seconds = ((until - at).max(0) as f64 / pace).ceil() as i64;
-    seconds
-}
-
-/// True if records wait and nothing has moved for long.
-fn is_stalled(partition: &mut Partition, at: i64, lag: i64) -> bool {
-    match partition.waiting_since {
-        Some((since, before)) if lag > 0 && before == at => {
-            let stalled = since.elapsed() >= STALLED_AFTER;
-            if stalled && !partition.stalled {
-                let TopicPartition { topic, partition: number } = &partition.id;
-                let replaying = partition.replaying.is_some();
-                warn!(topic, partition = number, offset = at, lag, replaying, "no progress");
-            }
-            partition.stalled = stalled;
-            stalled
-        }
-        _ => {
-            partition.waiting_since = (lag > 0).then(|| (clock::instant(), at));
-            partition.stalled = false;
-            false
-        }
     }
 }

@@ -108,20 +108,20 @@ pub(super) fn split_header(bytes: &[u8]) -> Result<(&[u8], Frames<'_>), Snapshot
     }
     let mut checksums = Hasher::new();
     checksums.update(&stated.to_le_bytes());
-    Ok((json, Frames { rest, frames: 0, checksums }))
+    Ok((json, Frames { rest, count: 0, checksums }))
 }
 
 /// The frames of a file, each checked as it is read.
 pub(super) struct Frames<'a> {
     rest: Cursor<'a>,
-    frames: u64,
+    count: u64,
     checksums: Hasher,
 }
 
 impl<'a> Frames<'a> {
     /// Name and payload of the next frame; none behind the last, if the end is as it should be.
     pub(super) fn next(&mut self) -> Result<Option<(&'a str, &'a [u8])>, SnapshotError> {
-        self.rest.what = format!("frame {}", self.frames + 1);
+        self.rest.what = format!("frame {}", self.count + 1);
         let start = self.rest.at;
         match self.rest.take(1)?[0] {
             SECTION_TAG => {}
@@ -139,7 +139,7 @@ impl<'a> Frames<'a> {
         if found != stated {
             return Err(SnapshotError::Checksum { section: self.rest.what.clone() });
         }
-        self.frames += 1;
+        self.count += 1;
         self.checksums.update(&stated.to_le_bytes());
         Ok(Some((name, payload)))
     }
@@ -149,7 +149,7 @@ impl<'a> Frames<'a> {
         let frames = self.rest.u64()?;
         let stated = self.rest.u32()?;
         let found = self.checksums.clone().finalize();
-        if frames != self.frames || stated != found || self.rest.at != self.rest.bytes.len() {
+        if frames != self.count || stated != found || self.rest.at != self.rest.bytes.len() {
             return Err(SnapshotError::Checksum { section: END.to_owned() });
         }
         Ok(())
@@ -192,6 +192,8 @@ impl<'a> Cursor<'a> {
 
 fn checksum(parts: &[&[u8]]) -> u32 {
     let mut hasher = Hasher::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize()
 }

@@ -60,8 +60,8 @@ fn table_rows(sections: &Sections, name: &str) -> Vec<Row> {
     rows
 }
 
-fn bits(rows: &[Row]) -> Vec<(Option<i64>, u64, u64, &[u8], &str)> {
-    rows.iter().map(|r| (r.0, r.1, r.2.to_bits(), &*r.3, &*r.4)).collect()
+fn bits(rows: &[Row]) -> Vec<String> {
+    rows.iter().map(|row| format!("{row:?} {}", row.2.to_bits())).collect()
 }
 
 fn rows(most: usize) -> impl Strategy<Value = Vec<Row>> {
