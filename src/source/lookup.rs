@@ -27,6 +27,8 @@ pub struct Lookup {
 }
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// An open transaction is waited for in pieces, so that a wait can be seen and given up.
+const COMMITTED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks the cluster about partitions. Blocks; for threads beside the polling one.
 #[derive(Clone)]
@@ -49,7 +51,7 @@ impl Asker {
         for partition in partitions {
             list.add_partition(&partition.topic, partition.partition);
         }
-        let committed = self.consumer.committed_offsets(list, REQUEST_TIMEOUT)?;
+        let committed = self.consumer.committed_offsets(list, COMMITTED_TIMEOUT)?;
         let metadata = kafka::metadata(&committed);
         let mut answers = Vec::with_capacity(partitions.len());
         for (element, metadata) in committed.elements().iter().zip(metadata) {

@@ -25,21 +25,6 @@ def kill_all_twice(run: Run) -> None:
     run.flow(1)
 
 
-def partitions_come_back(run: Run) -> None:
-    """One is stopped until its partitions are another's, and gets them back when that one dies."""
-    scene = run.scene
-    for _ in range(2):
-        daemon, began = scene.daemons["s0"], now()
-        daemon.stop()
-        time.sleep(SESSION_S * 1.5)
-        daemon.cont()
-        run.flow(2)
-        kill(scene, ["s1"])
-        time.sleep(SESSION_S + 1)
-        scene.start("s1")
-        run.recover("partitions there and back", began)
-
-
 def zombies(failpoints: str) -> Callable[[Run], None]:
     """One stops itself inside a transaction until its peers have gone on without it."""
 
@@ -83,9 +68,9 @@ class Mutant:
 
 MUTANTS = [
     Mutant("no_replay", kill_all_twice, NO_SNAPSHOTS),
-    Mutant("no_epoch_check", partitions_come_back),
+    Mutant("no_epoch_check", zombies("before_send_offsets=stop@15")),
     Mutant("unfenced_metadata", zombies("before_send_offsets=stop@15")),
-    Mutant("commit_before_flush", killed_at("after_commit=kill@15", "after_commit=kill@25")),
+    Mutant("commit_before_flush", killed_at("before_send_offsets=kill@15", "before_send_offsets=kill@25")),
     Mutant("snapshot_uncommitted", kill_all_twice, MANY_SNAPSHOTS),
     Mutant("wrong_position", kill_all_twice, MANY_SNAPSHOTS),
     Mutant("reset_to_earliest", kill_all_twice),

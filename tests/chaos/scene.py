@@ -74,7 +74,6 @@ def pipeline_text(source: str, name: str) -> str:
         (r"topics: *\[[^\]]*\]", f"topics: [{name}.in]"),
         (r"(?m)^(output: *\{ *topic: *)[^,} ]+", rf"\g<1>{name}.out"),
         (r"(?m)^(dead_letter: *\{ *topic: *)[^,} ]+", rf"\g<1>{name}.dlq"),
-        (r"(?m)^delivery:.*$", ""),
     ):
         source, count = re.subn(pattern, replacement, source)
         assert count == 1, f"{pattern} stands {count} times in the pipeline file"

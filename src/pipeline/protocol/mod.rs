@@ -183,7 +183,10 @@ impl<P: Ord + Clone> Protocol<P> {
     /// The group took the commit for one of a member that is gone: the messages stand, whoever has
     /// the partitions next repeats them. At-least-once only.
     pub(super) fn refused(&mut self) {
-        assert!(!self.exactly_once, "a transaction fails as a whole");
+        if self.exactly_once {
+            // A planted fault commits beside its transaction.
+            return self.failed();
+        }
         self.members.clear();
         self.state = State::Folding;
     }

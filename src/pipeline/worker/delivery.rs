@@ -183,7 +183,9 @@ impl Worker {
                 info!(reason = %source_of(&error), "commit refused, the group rebalances");
                 self.report.commit(CommitResult::Failed);
                 self.protocol.refused();
-                self.clear_outbox();
+                if self.protocol.step() == Step::Fold {
+                    self.clear_outbox();
+                }
             }
             Err(error @ CommitError::Retry(_)) => {
                 warn!(reason = %source_of(&error), "offsets not committed, trying again");
