@@ -55,6 +55,19 @@ def killed_at(*failpoints: str) -> Callable[[Run], None]:
     return hurt
 
 
+def heirs_in_doubt(run: Run) -> None:
+    """One dies with positions in an open transaction: its heirs cannot know them until it times out."""
+    failpoint = "after_send_offsets=kill@15"
+    began = now()
+    kill(run.scene, ["s0"])
+    daemon = run.armed("s0", failpoint)
+    if run.wait_for_end(daemon, failpoint):
+        time.sleep(SESSION_S + 6)
+        run.scene.start("s0")
+    run.recover("death inside a transaction", began)
+    run.flow(1)
+
+
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     """A defect, and where it is looked for."""
@@ -73,7 +86,7 @@ MUTANTS = [
     Mutant("commit_before_flush", killed_at("before_send_offsets=kill@15", "before_send_offsets=kill@25")),
     Mutant("snapshot_uncommitted", kill_all_twice, MANY_SNAPSHOTS),
     Mutant("wrong_position", kill_all_twice, MANY_SNAPSHOTS),
-    Mutant("reset_to_earliest", kill_all_twice),
+    Mutant("reset_to_earliest", heirs_in_doubt),
     Mutant("hash_order", kill_all_twice, MANY_SNAPSHOTS),
     Mutant(
         "dead_letter_outside",

@@ -50,7 +50,7 @@ pub(super) struct Workers {
 }
 
 /// A turn takes much less, whatever the broker does: beyond it a worker hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(60);
+const HANGS_AFTER: Duration = Duration::from_mins(1);
 
 impl Workers {
     /// Says which workers hang, and at what. Called again and again.

@@ -73,7 +73,7 @@ impl Worker {
                 Step::Drain => self.drain()?,
                 Step::SendOffsets(moves) => self.send_offsets(moves)?,
                 Step::End => self.end()?,
-                Step::Commit(moves) => self.commit_offsets(moves)?,
+                Step::Commit(moves) => self.commit_offsets(moves),
                 Step::Reopen => self.reopen()?,
                 Step::Ask(partitions) => self.ask(partitions)?,
             }
@@ -166,7 +166,7 @@ impl Worker {
     }
 
     /// Commits positions by themselves.
-    fn commit_offsets(&mut self, moves: &[Move<TopicPartition>]) -> Result<(), WorkerError> {
+    fn commit_offsets(&mut self, moves: &[Move<TopicPartition>]) {
         let positions = self.positions(moves);
         let started = clock::instant();
         let result = if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) };
@@ -193,7 +193,6 @@ impl Worker {
                 self.backoff.failed("offsets are not committed");
             }
         }
-        Ok(())
     }
 
     fn positions(&self, moves: &[Move<TopicPartition>]) -> Vec<Position> {

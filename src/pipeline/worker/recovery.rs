@@ -57,45 +57,49 @@ pub(super) type Asked = Vec<(TopicPartition, Epoch)>;
 impl Recovery {
     /// Asks on a thread of its own until everything is answered; ends early when nobody waits any
     /// more. An empty answer only tells that the question is still being asked.
-    pub(super) fn spawn(self, asker: Asker, asked: Asked) -> mpsc::Receiver<Vec<Found>> {
+    pub(super) fn spawn(self, source: Asker, asked: Asked) -> mpsc::Receiver<Vec<Found>> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let work = move || {
-            loop {
-                match self.find(&asker, &asked) {
-                    Ok(found) => {
-                        drop(asker);
-                        drop(sender.send(found));
-                        return;
-                    }
-                    Err(error) => {
-                        warn!(%error, "committed offsets not read, trying again");
-                        let gone = sender.try_send(Vec::new()).is_err_and(|error| {
-                            matches!(error, mpsc::TrySendError::Disconnected(_))
-                        });
-                        if gone {
-                            return;
-                        }
-                        thread::sleep(BACKOFF);
-                    }
-                }
+            if let Some(found) = self.find_in_time(&source, &asked, &sender) {
+                drop(source);
+                drop(sender.send(found));
             }
         };
         tasks::thread("recovery".to_owned(), work).expect("a thread can be started");
         receiver
     }
 
-    fn find(&self, asker: &Asker, asked: &Asked) -> Result<Vec<Found>, KafkaError> {
+    /// Asks until there is an answer, or nobody waits for it.
+    fn find_in_time(
+        &self,
+        source: &Asker,
+        asked: &Asked,
+        sender: &mpsc::SyncSender<Vec<Found>>,
+    ) -> Option<Vec<Found>> {
+        loop {
+            match self.find(source, asked) {
+                Ok(found) => return Some(found),
+                Err(error) => warn!(%error, "committed offsets not read, trying again"),
+            }
+            if let Err(mpsc::TrySendError::Disconnected(_)) = sender.try_send(Vec::new()) {
+                return None;
+            }
+            thread::sleep(BACKOFF);
+        }
+    }
+
+    fn find(&self, source: &Asker, asked: &Asked) -> Result<Vec<Found>, KafkaError> {
         let partitions: Vec<TopicPartition> = asked.iter().map(|(id, _)| id.clone()).collect();
-        let lookups = match asker.look_up(&partitions) {
+        let lookups = match source.look_up(&partitions) {
             Err(_) if failpoint::mutant() == Some(failpoint::Mutant::ResetToEarliest) => {
-                asker.ends(&partitions)?
+                source.ends(&partitions)?
             }
             lookups => lookups?,
         };
         let mut topics: Vec<String> = partitions.into_iter().map(|id| id.topic).collect();
         topics.dedup();
-        let identities = asker.identities(&topics);
-        let before = self.partitions_before(asker, &lookups)?;
+        let identities = source.identities(&topics);
+        let before = self.partitions_before(source, &lookups)?;
         let epoch_of = |id: &TopicPartition| asked.iter().find(|(other, _)| other == id);
         let mut found = Vec::with_capacity(lookups.len());
         for lookup in lookups {
@@ -113,7 +117,7 @@ impl Recovery {
     /// partition has no position yet.
     fn partitions_before(
         &self,
-        asker: &Asker,
+        source: &Asker,
         lookups: &[Lookup],
     ) -> Result<BTreeMap<String, i32>, KafkaError> {
         let mut before = BTreeMap::new();
@@ -126,7 +130,7 @@ impl Recovery {
             let siblings: Vec<TopicPartition> = (0..known.max(lookup.partition.partition))
                 .map(|partition| TopicPartition { topic: topic.clone(), partition })
                 .collect();
-            let counts = asker
+            let counts = source
                 .committed(&siblings)?
                 .into_iter()
                 .filter_map(|(_, committed)| Metadata::parse(&committed?.metadata)?.partitions);

@@ -257,7 +257,6 @@ impl Simulation {
 const SCHEDULES: u64 = 100_000;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the histogram belongs in the output")]
 fn no_schedule_loses_repeats_or_changes_a_vector() {
     let (mut seen, mut vectors, mut aborted) = (Seen::default(), 0, 0);
     for seed in 0..SCHEDULES {

@@ -83,7 +83,7 @@ fn what_cannot_be_right_stops_with_a_code() {
     assert_eq!(code(Some((5, "")), &rules), "OFFSET_OUT_OF_RANGE");
     let on = |topic_id: &str, cluster: &str| {
         let (topic_id, cluster) = (Some(topic_id.to_owned()), Some(cluster.to_owned()));
-        Metadata { topic_id, cluster, ..metadata(7, 20) }.to_string()
+        Metadata { cluster, topic_id, ..metadata(7, 20) }.to_string()
     };
     assert!(start(Some((50, &on("id", "here"))), &rules).is_ok());
     assert_eq!(code(Some((50, &on("other", "here"))), &rules), "TOPIC_RECREATED");
