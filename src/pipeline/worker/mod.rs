@@ -15,6 +15,7 @@ mod recovery;
 mod report;
 mod snapshots;
 mod start;
+mod suspects;
 mod trouble;
 mod watch;
 
@@ -37,6 +38,7 @@ use crate::{
     pipeline::{Definition, clock, spec::Delivery},
     sink::{Sink, SinkError},
     source::{Source, SourceError},
+    state::snapshot::OffsetRange,
     store::SnapshotStore,
     telemetry::Metrics,
 };
@@ -134,6 +136,8 @@ pub struct Worker {
     /// Place among the partitions of the one that the next turn begins with.
     first: usize,
     stopped: BTreeMap<TopicPartition, Stop>,
+    /// Where the fold of partitions panicked that are folded again to find the record.
+    suspects: BTreeMap<TopicPartition, OffsetRange>,
     /// Questions under way about where partitions stand.
     questions: Vec<(Asked, mpsc::Receiver<Vec<Found>>)>,
     /// The question under way of what stands after a failure.
@@ -189,6 +193,7 @@ impl Worker {
             partitions: BTreeMap::new(),
             first: 0,
             stopped: BTreeMap::new(),
+            suspects: BTreeMap::new(),
             questions: Vec::new(),
             resolving: None,
             broken: false,
