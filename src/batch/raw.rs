@@ -166,6 +166,11 @@ impl RawBatch {
         tail
     }
 
+    /// Drops the records whose offsets are not to be kept.
+    pub fn retain_offsets(&mut self, mut keep: impl FnMut(i64) -> bool) {
+        self.records.retain(|record| keep(record.offset));
+    }
+
     /// The record at `index`.
     pub fn record(&self, index: usize) -> RawRecord<'_> {
         let entry = &self.records[index];

@@ -3,7 +3,11 @@
 //! Compiled into builds with debug assertions only, such as the profile `ci`; in a release build
 //! every call here is nothing. `MILLSTREAM_FAILPOINTS=after_send_offsets=kill@3;in_revoke=panic`
 //! acts at the third passage of one place and at the first of another; `MILLSTREAM_MUTANT=no_replay`
-//! plants a fault that the chaos suite must notice.
+//! plants a fault that the chaos suite must notice; `MILLSTREAM_PANIC_AT=topic/partition/offset`
+//! makes the fold panic at that record.
+
+#[cfg(not(debug_assertions))]
+use crate::batch::RawBatch;
 
 /// A step of the protocol at which a fault is placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +125,10 @@ impl Mutant {
     }
 }
 
+/// The records are about to be folded.
+#[cfg(not(debug_assertions))]
+pub(super) const fn folds(_: &RawBatch) {}
+
 /// A step is passed. True if the caller is to fail as on a full disk.
 #[cfg(not(debug_assertions))]
 pub(super) const fn passed(_: Place) -> bool {
@@ -134,12 +142,12 @@ pub(super) const fn mutant() -> Option<Mutant> {
 }
 
 #[cfg(debug_assertions)]
-pub(super) use armed::{mutant, passed};
+pub(super) use armed::{folds, mutant, passed};
 
 #[cfg(debug_assertions)]
 mod armed {
     use super::{Mutant, Place};
-    use crate::settings;
+    use crate::{batch::RawBatch, settings};
     use std::{
         process::Command,
         sync::{
@@ -172,6 +180,7 @@ mod armed {
     struct Faults {
         points: Vec<Failpoint>,
         mutant: Option<Mutant>,
+        panic_at: Option<(String, i32, i64)>,
     }
 
     static FAULTS: LazyLock<Faults> = LazyLock::new(|| {
@@ -183,12 +192,23 @@ mod armed {
             let known = Mutant::ALL.into_iter().find(|mutant| mutant.name() == text);
             known.unwrap_or_else(|| panic!("MILLSTREAM_MUTANT: `{text}`"))
         });
-        Faults { points, mutant }
+        let panic_at = variable("MILLSTREAM_PANIC_AT").map(|(_, text)| {
+            record(&text).unwrap_or_else(|| panic!("MILLSTREAM_PANIC_AT: `{text}`"))
+        });
+        Faults { points, mutant, panic_at }
     });
 
     /// The planted fault, if there is one.
     pub(in crate::pipeline) fn mutant() -> Option<Mutant> {
         FAULTS.mutant
+    }
+
+    /// The records are about to be folded.
+    pub(in crate::pipeline) fn folds(batch: &RawBatch) {
+        let Some((topic, partition, offset)) = &FAULTS.panic_at else { return };
+        let is_here = **batch.topic() == **topic && batch.partition() == *partition;
+        let planted = is_here && batch.iter().any(|record| record.offset == *offset);
+        assert!(!planted, "failpoint at offset {offset}");
     }
 
     /// A step is passed. True if the caller is to fail as on a full disk.
@@ -238,6 +258,13 @@ mod armed {
         parts.map(|part| failpoint(part).ok_or_else(|| part.to_owned())).collect()
     }
 
+    /// `topic/partition/offset`.
+    fn record(text: &str) -> Option<(String, i32, i64)> {
+        let mut parts = text.rsplitn(3, '/');
+        let (offset, partition) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some((parts.next()?.to_owned(), partition, offset))
+    }
+
     fn failpoint(part: &str) -> Option<Failpoint> {
         let (place, action) = part.split_once('=')?;
         let (action, at) = match action.split_once('@') {
@@ -270,6 +297,8 @@ mod armed {
             assert_eq!((points[0].place, points[0].at), (Place::AfterPoll, 3));
             assert_eq!(points[1].action, Action::Sleep(Duration::from_millis(20)));
             assert_eq!(parse("after_pol=kill").unwrap_err(), "after_pol=kill");
+            assert_eq!(record("a/b/3/7"), Some(("a/b".to_owned(), 3, 7)));
+            assert_eq!(record("3/7"), None);
             assert_eq!(parse("after_poll=kil").unwrap_err(), "after_poll=kil");
         }
     }

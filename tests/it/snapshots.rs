@@ -4,7 +4,7 @@ use crate::pipelines::line;
 use millstream::{
     batch::{Outbox, RawBatch, Reason, Target},
     pipeline::{Definition, Fold, Overrides, Totals},
-    state::snapshot::{self, Header, Ledger, LogPosition, Saved},
+    state::snapshot::{self, Header, Ledger, LogPosition, Saved, Skipped},
 };
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 use std::{cell::RefCell, collections::BTreeSet, fs, path::Path};
@@ -155,7 +155,7 @@ pub(crate) fn written(state: &dyn Saved) -> Vec<u8> {
         watermark: None,
         digest: String::new(),
         ledger: Ledger::default(),
-        skipped: Vec::new(),
+        skipped: Skipped::default(),
         keys: 0,
         taken_ms: 0,
     };

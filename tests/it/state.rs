@@ -3,7 +3,7 @@
 use millstream::{
     pipeline::{Definition, Overrides},
     settings::Settings,
-    state::snapshot::{self, Cell, Header, Ledger, LogPosition, Saved, Saver, Type},
+    state::snapshot::{self, Cell, Header, Ledger, LogPosition, Saved, Saver, Skipped, Type},
     store::{Name, SnapshotStore},
 };
 use std::{
@@ -69,7 +69,7 @@ impl Store {
             watermark: Some(1_700_000_000_000_000),
             digest: "00000000deadbeef".to_owned(),
             ledger: Ledger { consumed: 9, published: 9, ..Ledger::default() },
-            skipped: Vec::new(),
+            skipped: Skipped::default(),
             keys: 17,
             taken_ms: 1_700_000_000_000,
         };

@@ -2,7 +2,7 @@
 
 use millstream::{
     settings::Settings,
-    state::snapshot::{Header, Ledger, LogPosition},
+    state::snapshot::{Header, Ledger, LogPosition, Skipped},
     store::{Cause, Entry, Name, PartitionKey, Remedy, SnapshotStore, Stored},
 };
 use std::{
@@ -102,7 +102,7 @@ fn header(offset: i64, digest: &str) -> Header {
         watermark: None,
         digest: digest.to_owned(),
         ledger: Ledger::default(),
-        skipped: Vec::new(),
+        skipped: Skipped::default(),
         keys: 0,
         taken_ms: 0,
     }

@@ -1,6 +1,6 @@
 //! Folding slices: every partition gets its turn, none starves another.
 
-use super::{Stop, Worker, WorkerError, partition::Partition};
+use super::{Stop, Worker, WorkerError, partition::Partition, suspects::Event};
 use crate::{
     kafka::{Notice, TopicPartition},
     pipeline::{
@@ -8,6 +8,7 @@ use crate::{
         protocol::Limit,
     },
     source::Source,
+    state::snapshot::OffsetRange,
 };
 use std::slice;
 use tracing::{debug, warn};
@@ -19,7 +20,7 @@ impl Worker {
     /// Folds one slice of every partition, or of as many as a commit has room for. While a commit
     /// is under way, or messages wait for room in the producer, only replays go on.
     pub(super) fn fold_slices(&mut self) -> Result<usize, WorkerError> {
-        let (mut folded, mut notices) = (0, Vec::new());
+        let (mut folded, mut events) = (0, Vec::new());
         let count = self.partitions.len();
         for turn in 0..count {
             let place = (self.first + turn) % count;
@@ -27,16 +28,19 @@ impl Worker {
                 self.first = place;
                 break;
             }
-            folded += self.fold_slice(place, &mut notices);
+            folded += self.fold_slice(place, &mut events);
         }
-        for (id, notice) in notices {
-            self.heed(&id, notice)?;
+        for (id, event) in events {
+            match event {
+                Event::Notice(notice) => self.heed(&id, notice)?,
+                Event::Panicked(range) => self.fold_failed(&id, range)?,
+            }
         }
         Ok(folded)
     }
 
     /// Folds one slice of the partition at `place` and returns how many messages it had.
-    fn fold_slice(&mut self, place: usize, notices: &mut Vec<(TopicPartition, Notice)>) -> usize {
+    fn fold_slice(&mut self, place: usize, events: &mut Vec<(TopicPartition, Event)>) -> usize {
         let waiting = self.sent < self.outbox.len();
         let Some((id, partition)) = self.partitions.iter_mut().nth(place) else { return 0 };
         let Some(limit) = self.protocol.limit(id) else { return 0 };
@@ -54,29 +58,31 @@ impl Worker {
         let mut count = partition.batch.len();
         if count == 0 {
             partition.batch.clear();
-            let note = |notice| notices.push((id.clone(), notice));
+            let note = |notice| events.push((id.clone(), Event::Notice(notice)));
             count = self.source.consume(id, (slice, next - 1), &mut partition.batch, note);
             if count > 0 {
+                partition.leave_out_skipped();
                 failpoint::passed(Place::AfterPoll);
             }
         }
         let id = id.clone();
         if count == 0 {
             self.pass_markers(&id, next);
-        } else {
-            self.take_in(&id, limit);
+        } else if let Err(range) = self.take_in(&id, limit) {
+            events.push((id, Event::Panicked(range)));
         }
         count
     }
 
     /// Folds what waits of a partition, as far as its limit goes.
-    fn take_in(&mut self, id: &TopicPartition, limit: Limit) {
-        let Some(partition) = self.partitions.get_mut(id) else { return };
+    fn take_in(&mut self, id: &TopicPartition, limit: Limit) -> Result<(), OffsetRange> {
+        let bound = self.bound(id);
+        let Some(partition) = self.partitions.get_mut(id) else { return Ok(()) };
         let before = self.protocol.next(id).unwrap_or_default();
         match limit {
             Limit::Emit => {
                 let sent = self.outbox.len();
-                if let Some(next) = partition.emit(&mut self.outbox, &self.report) {
+                if let Some(next) = partition.emit(bound, &mut self.outbox, &self.report)? {
                     self.protocol.advanced(id, next);
                 }
                 if failpoint::mutant() == Some(failpoint::Mutant::HashOrder) {
@@ -85,10 +91,12 @@ impl Worker {
             }
             Limit::Silent { until } => {
                 failpoint::passed(Place::DuringReplay);
-                let next = partition.fold_silently(until, &self.report);
+                let next = partition.fold_silently(until.min(bound), &self.report)?;
                 // Something behind the committed offset came: everything before it has come.
-                let next = if partition.batch.is_empty() { next } else { Some(until) };
-                let Some(next) = next else { return };
+                let rest = partition.batch.offsets();
+                let next =
+                    if rest.is_some_and(|(first, _)| first >= until) { Some(until) } else { next };
+                let Some(next) = next else { return Ok(()) };
                 let ended = self.protocol.advanced(id, next);
                 self.report.replayed_records(next - before);
                 if ended {
@@ -96,6 +104,8 @@ impl Worker {
                 }
             }
         }
+        self.passed(id);
+        Ok(())
     }
 
     /// Nothing waits: offsets up to where the client stands are no records, such as the markers of
@@ -104,6 +114,8 @@ impl Worker {
         let Some((handed, end)) = self.source.standing(id, next) else { return };
         let Some(partition) = self.partitions.get_mut(id) else { return };
         partition.end = partition.end.max(end);
+        // Skipped records have come and are gone.
+        let handed = handed.max(partition.taken);
         match self.protocol.limit(id) {
             Some(Limit::Emit) if handed > next => {
                 self.protocol.advanced(id, handed);

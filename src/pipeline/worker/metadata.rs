@@ -3,10 +3,11 @@
 //! ASCII, under 4096 bytes, one line of `name=value` pairs behind a version:
 //! `ms1 sh=<state hash> or=<origin> wm=<watermark us> dg=<digest> n=<consumed>,<published>,..`, and
 //! where they are known `pf` the platform, `cl` the cluster, `ti` the topic id, `np` the topic's
-//! partitions, `sn` the newest snapshot, `sk` skipped offsets. Two have their place for held
-//! records: `tk` lists logged ticks as `offset+tick`, `lh` is the lowest held offset.
+//! partitions, `sn` the newest snapshot, `sk` skipped offsets as ranges `from-to`. `dg` is missing
+//! where no state was folded that it could be compared with. Two have their place for
+//! held records: `tk` lists logged ticks as `offset+tick`, `lh` is the lowest held offset.
 
-use crate::state::snapshot::{Ledger, LogPosition};
+use crate::state::snapshot::{Ledger, LogPosition, OffsetRange, Skipped};
 use std::fmt;
 
 /// Everything committed with an offset.
@@ -18,8 +19,8 @@ pub(super) struct Metadata {
     pub(super) origin: i64,
     /// Watermark at the offset, microseconds; none before the first record.
     pub(super) watermark: Option<i64>,
-    /// Rolling digest of the fold at the offset.
-    pub(super) digest: u64,
+    /// Rolling digest of the fold at the offset; none where what was folded is to be skipped.
+    pub(super) digest: Option<u64>,
     /// Outcomes of all records before the offset.
     pub(super) ledger: Ledger,
     /// Hash of the platform the digest was made on.
@@ -33,7 +34,7 @@ pub(super) struct Metadata {
     /// Position of the newest snapshot.
     pub(super) snapshot: Option<i64>,
     /// Offsets that an operator skipped.
-    pub(super) skipped: Vec<i64>,
+    pub(super) skipped: Skipped,
     /// Logged ticks since the older kept snapshot.
     pub(super) ticks: Vec<LogPosition>,
     /// Lowest offset of a held record.
@@ -42,7 +43,7 @@ pub(super) struct Metadata {
 
 const VERSION: &str = "ms1";
 
-/// Most offsets that one commit can say were skipped.
+/// Most ranges of skipped offsets that one commit has room for.
 pub(super) const SKIPPED_MAX: usize = 64;
 
 impl Metadata {
@@ -52,14 +53,14 @@ impl Metadata {
             state_hash,
             origin,
             watermark: None,
-            digest,
+            digest: Some(digest),
             ledger,
             platform: None,
             cluster: None,
             topic_id: None,
             partitions: None,
             snapshot: None,
-            skipped: Vec::new(),
+            skipped: Skipped::default(),
             ticks: Vec::new(),
             lowest_held: None,
         }
@@ -71,14 +72,17 @@ impl fmt::Display for Metadata {
         write!(f, "{VERSION} sh={:016x} or={}", self.state_hash, self.origin)?;
         optional(f, "wm", self.watermark)?;
         let Ledger { consumed, published, rejected, dropped, held } = self.ledger;
-        write!(f, " dg={:016x} n={consumed},{published},{rejected},{dropped},{held}", self.digest)?;
+        if let Some(digest) = self.digest {
+            write!(f, " dg={digest:016x}")?;
+        }
+        write!(f, " n={consumed},{published},{rejected},{dropped},{held}")?;
         optional(f, "pf", self.platform)?;
         optional(f, "cl", self.cluster.as_ref())?;
         optional(f, "ti", self.topic_id.as_ref())?;
         optional(f, "np", self.partitions)?;
         optional(f, "sn", self.snapshot)?;
         optional(f, "lh", self.lowest_held)?;
-        list(f, "sk", &self.skipped)?;
+        list(f, "sk", self.skipped.ranges())?;
         list(f, "tk", &self.ticks)
     }
 }
@@ -110,14 +114,14 @@ impl Metadata {
         if words.next()? != VERSION {
             return None;
         }
-        let (mut state_hash, mut origin, mut digest, mut ledger) = (None, None, None, None);
-        let mut rest = Self::new(0, 0, 0, Ledger::default());
+        let (mut state_hash, mut origin, mut ledger) = (None, None, None);
+        let mut rest = Self { digest: None, ..Self::new(0, 0, 0, Ledger::default()) };
         for word in words {
             let (name, value) = word.split_once('=')?;
             match name {
                 "sh" => state_hash = Some(u64::from_str_radix(value, 16).ok()?),
                 "or" => origin = Some(value.parse().ok()?),
-                "dg" => digest = Some(u64::from_str_radix(value, 16).ok()?),
+                "dg" => rest.digest = Some(u64::from_str_radix(value, 16).ok()?),
                 "n" => ledger = Some(parse_ledger(value)?),
                 "wm" => rest.watermark = Some(value.parse().ok()?),
                 "pf" => rest.platform = Some(value.parse().ok()?),
@@ -126,14 +130,14 @@ impl Metadata {
                 "np" => rest.partitions = Some(value.parse().ok()?),
                 "sn" => rest.snapshot = Some(value.parse().ok()?),
                 "lh" => rest.lowest_held = Some(value.parse().ok()?),
-                "sk" => rest.skipped = each(value, |text| text.parse().ok())?,
+                "sk" => rest.skipped = each(value, parse_range)?.try_into().ok()?,
                 "tk" => rest.ticks = each(value, parse_position)?,
                 // A later version of the same format may say more.
                 _ => {}
             }
         }
         let (state_hash, origin) = (state_hash?, origin?);
-        Some(Self { state_hash, origin, digest: digest?, ledger: ledger?, ..rest })
+        Some(Self { state_hash, origin, ledger: ledger?, ..rest })
     }
 }
 
@@ -144,6 +148,11 @@ fn each<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
 fn parse_position(text: &str) -> Option<LogPosition> {
     let (offset, tick) = text.split_once('+').unwrap_or((text, "0"));
     Some(LogPosition { offset: offset.parse().ok()?, tick: tick.parse().ok()? })
+}
+
+fn parse_range(text: &str) -> Option<OffsetRange> {
+    let (from, to) = text.split_once('-')?;
+    Some(OffsetRange { from: from.parse().ok()?, to: to.parse().ok()? })
 }
 
 fn parse_ledger(text: &str) -> Option<Ledger> {
@@ -157,25 +166,31 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Ticks that there is room for beside the longest ranges.
+    const TICKS_MAX: usize = 24;
+
     prop_compose! {
         fn any_metadata()(
-            state_hash: u64, origin in 0..i64::MAX, watermark: Option<i64>, digest: u64,
+            state_hash: u64, origin in 0..i64::MAX, watermark: Option<i64>, digest: Option<u64>,
             n in proptest::array::uniform5(any::<u64>()),
             (platform, partitions, snapshot, lowest_held)
                 in any::<(Option<u32>, Option<i32>, Option<i64>, Option<i64>)>(),
             (cluster, topic_id) in (
                 proptest::option::of("[A-Za-z0-9_-]{22}"), proptest::option::of("[A-Za-z0-9_-]{22}"),
             ),
-            skipped in proptest::collection::vec(0..i64::MAX, 0..SKIPPED_MAX),
-            ticks in proptest::collection::vec((0..i64::MAX, any::<u32>()), 0..64),
+            skipped in proptest::collection::btree_set(0..i64::MAX, 0..=2 * SKIPPED_MAX),
+            ticks in proptest::collection::vec((0..i64::MAX, any::<u32>()), 0..=TICKS_MAX),
         ) -> Metadata {
             let [consumed, published, rejected, dropped, held] = n;
             let ledger = Ledger { consumed, published, rejected, dropped, held };
+            let ends: Vec<i64> = skipped.into_iter().collect();
+            let ranges = ends.chunks_exact(2).map(|ends| OffsetRange { from: ends[0], to: ends[1] });
+            let skipped = ranges.collect::<Vec<_>>().try_into().unwrap();
             let ticks =
                 ticks.into_iter().map(|(offset, tick)| LogPosition { offset, tick }).collect();
             Metadata {
                 watermark, platform, cluster, topic_id, partitions, snapshot, skipped, ticks,
-                lowest_held, ..Metadata::new(state_hash, origin, digest, ledger)
+                lowest_held, digest, ..Metadata::new(state_hash, origin, 0, ledger)
             }
         }
     }

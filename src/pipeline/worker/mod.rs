@@ -16,6 +16,7 @@ mod recovery;
 mod report;
 mod snapshots;
 mod start;
+mod suspects;
 mod trouble;
 mod watch;
 
@@ -38,6 +39,7 @@ use crate::{
     pipeline::{Definition, clock, spec::Delivery},
     sink::{Sink, SinkError},
     source::{Source, SourceError},
+    state::snapshot::OffsetRange,
     store::SnapshotStore,
     telemetry::Metrics,
 };
@@ -135,6 +137,8 @@ pub struct Worker {
     /// Place among the partitions of the one that the next turn begins with.
     first: usize,
     stopped: BTreeMap<TopicPartition, Stop>,
+    /// Where the fold of partitions panicked that are folded again to find the record.
+    suspects: BTreeMap<TopicPartition, OffsetRange>,
     /// Questions under way about where partitions stand.
     questions: Vec<(Asked, mpsc::Receiver<Vec<Found>>)>,
     /// The question under way of what stands after a failure.
@@ -192,6 +196,7 @@ impl Worker {
             partitions: BTreeMap::new(),
             first: 0,
             stopped: BTreeMap::new(),
+            suspects: BTreeMap::new(),
             questions: Vec::new(),
             resolving: None,
             broken: false,

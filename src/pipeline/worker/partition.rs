@@ -5,12 +5,18 @@ use super::{Report, metadata::Metadata, place::Place};
 use crate::{
     batch::{Outbox, RawBatch},
     kafka::TopicPartition,
-    pipeline::{Emitter, Fold, Totals, clock, protocol::Epoch},
+    pipeline::{Emitter, Fold, Totals, clock, failpoint, protocol::Epoch},
     source::Position,
-    state::snapshot::{Header, Ledger, LogPosition},
+    state::snapshot::{Header, Ledger, LogPosition, OffsetRange, Skipped},
     telemetry::Step,
 };
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+use tracing::warn;
 
 /// What came of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +45,7 @@ pub(super) struct Beginning {
     /// Id of the topic, and the partitions it has.
     pub(super) topic: (Option<String>, i32),
     /// Offsets that an operator skipped.
-    pub(super) skipped: Vec<i64>,
+    pub(super) skipped: Skipped,
     /// Position of the newest snapshot.
     pub(super) snapshot: Option<i64>,
 }
@@ -65,6 +71,10 @@ pub(super) struct Partition {
     pub(super) stalled: bool,
     /// Position of the newest snapshot in the store.
     pub(super) snapshot: Option<i64>,
+    /// Offset behind the last record that came, where some are skipped.
+    pub(super) taken: i64,
+    /// Ranges of skipped offsets that the log has told of.
+    told: BTreeSet<OffsetRange>,
     begun: Beginning,
 }
 
@@ -84,36 +94,80 @@ impl Partition {
             waiting_since: None,
             stalled: false,
             snapshot: begun.snapshot,
+            taken: 0,
+            told: BTreeSet::new(),
             begun,
         }
     }
 
+    /// Drops the waiting records that an operator skipped, live as in a replay: they are not
+    /// consumed, and neither state nor totals know of them.
+    pub(super) fn leave_out_skipped(&mut self) {
+        let behind = self.behind_batch();
+        let Self { id, begun, told, taken, .. } = self;
+        if begun.skipped.ranges().is_empty() {
+            return;
+        }
+        *taken = behind.unwrap_or(*taken);
+        let TopicPartition { topic, partition } = id;
+        self.batch.retain_offsets(|offset| {
+            let range = begun.skipped.range_of(offset);
+            if let Some(range @ OffsetRange { from, to }) = range
+                && told.insert(range)
+            {
+                warn!(topic, partition, from, to, "offsets skipped, as an operator has said");
+            }
+            range.is_none()
+        });
+    }
+
     /// Folds the waiting records before `until` in silence. Returns the offset behind the last of
-    /// them, if there was one; records from `until` on go on waiting.
-    pub(super) fn fold_silently(&mut self, until: i64, report: &Report) -> Option<i64> {
+    /// them, if there was one; records from `until` on go on waiting. A panic gives their offsets:
+    /// the state is then not to be trusted any more.
+    pub(super) fn fold_silently(
+        &mut self,
+        until: i64,
+        report: &Report,
+    ) -> Result<Option<i64>, OffsetRange> {
         let rest = self.batch.split_off(until);
         let next = self.behind_batch();
         if next.is_some() {
-            self.begun.fold.advance_timed(&self.batch, &mut report.stopwatch());
+            let Self { begun, batch, .. } = self;
+            guarded(batch, || begun.fold.advance_timed(batch, &mut report.stopwatch()))?;
             self.note_batch();
         }
         self.batch = rest;
-        next
+        Ok(next)
     }
 
-    /// Folds the waiting records and emits what they give. Returns the offset behind the last.
-    pub(super) fn emit(&mut self, outbox: &mut Outbox, report: &Report) -> Option<i64> {
-        let next = self.behind_batch()?;
-        outbox.set_owner(self.epoch.number());
-        let Beginning { fold, emitter, .. } = &mut self.begun;
-        let mut folded = fold.advance_timed(&self.batch, &mut report.stopwatch());
-        let started = clock::instant();
-        emitter.emit(&self.batch, &mut folded, outbox);
-        report.took(Step::Encode, started.elapsed());
-        self.pending += &folded.totals;
-        self.note_batch();
-        self.batch.clear();
-        Some(next)
+    /// Folds the waiting records before `until` and emits what they give, else as above. After a
+    /// panic some of their messages may be in the outbox.
+    pub(super) fn emit(
+        &mut self,
+        until: i64,
+        outbox: &mut Outbox,
+        report: &Report,
+    ) -> Result<Option<i64>, OffsetRange> {
+        let rest = self.batch.split_off(until);
+        let next = self.behind_batch();
+        if next.is_some() {
+            outbox.set_owner(self.epoch.number());
+            let Self { begun: Beginning { fold, emitter, .. }, batch, .. } = self;
+            let totals = guarded(batch, || {
+                let mut folded = fold.advance_timed(batch, &mut report.stopwatch());
+                let started = clock::instant();
+                emitter.emit(batch, &mut folded, outbox);
+                report.took(Step::Encode, started.elapsed());
+                folded.totals
+            })?;
+            self.pending += &totals;
+            self.note_batch();
+            self.batch.clear();
+        }
+        if !rest.is_empty() {
+            self.batch = rest;
+        }
+        Ok(next)
     }
 
     /// How a replay ended that has just arrived at the committed offset.
@@ -168,7 +222,7 @@ impl Partition {
 
     /// What a snapshot at `offset` says of itself; nothing may be pending.
     pub(super) fn header(&self, offset: i64, place: &Place) -> Header {
-        let Beginning { fold, origin, topic: (topic_id, partitions), .. } = &self.begun;
+        let Beginning { fold, origin, topic: (_, partitions), .. } = &self.begun;
         Header {
             pipeline: place.pipeline.clone(),
             state_hash: place.state_hash_text.clone(),
@@ -176,7 +230,7 @@ impl Partition {
             platform: place.platform.clone(),
             cluster_id: place.cluster.clone(),
             topic: self.id.topic.clone(),
-            topic_id: topic_id.clone(),
+            topic_id: self.begun.topic.0.clone(),
             partition: self.id.partition,
             partitions: *partitions,
             position: LogPosition { offset, tick: 0 },
@@ -198,4 +252,18 @@ impl Partition {
     pub(super) fn fold(&self) -> &Fold {
         &self.begun.fold
     }
+}
+
+/// Runs the fold of a batch. What panics in it is a defect that one record brings to light: it
+/// costs the partition, not the process. The panic hook has said where.
+fn guarded<T>(batch: &RawBatch, fold: impl FnOnce() -> T) -> Result<T, OffsetRange> {
+    // Whoever gets the error drops the partition, and with it all that was left half done.
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        failpoint::folds(batch);
+        fold()
+    }));
+    result.map_err(|_| {
+        let (first, last) = batch.offsets().expect("only records are folded");
+        OffsetRange { from: first, to: last + 1 }
+    })
 }

@@ -81,6 +81,7 @@ impl Worker {
         for id in partitions {
             self.drop_partition(id);
             self.stopped.remove(id);
+            self.suspects.remove(id);
         }
         self.report.revoked(partitions, lost);
         // Told before they go: another worker may count them right after.

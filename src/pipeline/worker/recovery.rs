@@ -198,6 +198,8 @@ impl Recovery {
         let Start { partition: id, origin, committed, end, digest, ledger, skipped, fresh, .. } =
             start;
         let snapshot = (from > origin).then_some(from);
+        // What is skipped may be gone from the log: nothing is read of it.
+        let from = skipped.next_kept(from).min(committed);
         let emitter = self.definition.emitter(Some(self.output_partitions));
         let beginning =
             Beginning { id, fold, emitter, origin, ledger, digest, end, topic, skipped, snapshot };
@@ -254,7 +256,12 @@ impl Recovery {
         }
         fold.restore(&sections).map_err(corrupt)?;
         let digest = format!("{:016x}", fold.digest());
-        let at_committed = header.position.offset == start.committed;
+        let at = header.position.offset;
+        if header.skipped.before(at) != start.skipped.before(at) {
+            let what = "other offsets before it were skipped than the committed ones".to_owned();
+            return Err((SnapshotRejection::Definition, what));
+        }
+        let at_committed = start.skipped.next_kept(at) >= start.committed;
         let differs = start.digest.is_some_and(|committed| committed != fold.digest());
         if digest != header.digest || (at_committed && differs) {
             let what = "its digest is not the committed one".to_owned();

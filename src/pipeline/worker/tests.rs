@@ -1,15 +1,15 @@
 //! The worker's decisions, taken turn by turn over an embedded broker.
 
 use super::{
-    Found, Parts, Place, Pulse, Report, SnapshotOptions, Snapshots, Step, Worker, WorkerOptions,
-    partition::Beginning, report::Progress,
+    Found, Parts, Place, Pulse, Report, SnapshotOptions, Snapshots, Step, Stop, Worker,
+    WorkerOptions, partition::Beginning, report::Progress,
 };
 use crate::{
     kafka::{self, ClientProperties, ConsumerGroup, TopicPartition},
     pipeline::{Definition, Overrides, clock, protocol, protocol::Phase},
     sink::{Sink, Topics},
     source::{Generator as _, Record, Source, cards::Cards, embedded::Embedded},
-    state::snapshot::Ledger,
+    state::snapshot::{Ledger, OffsetRange, Skipped},
     telemetry::{BuildInfo, Health, Metrics},
 };
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -52,7 +52,7 @@ fn found(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) 
         digest: None,
         end,
         topic: (None, 2),
-        skipped: Vec::new(),
+        skipped: Skipped::default(),
         snapshot: None,
     };
     let result = Ok((start, Box::new(beginning)));
@@ -204,6 +204,60 @@ fn waiting_for_the_end_of_a_pause_sleeps() {
     let started = clock::instant();
     assert!(!worker.poll_sink(Duration::from_millis(50)).unwrap());
     assert!(started.elapsed() >= Duration::from_millis(10));
+}
+
+/// Skipped offsets are as good as none, in the middle, at the end, and in a replay.
+#[test]
+fn skipped_records_are_not_folded_live_or_in_a_replay() {
+    let broker = broker();
+    let definition = definition("json");
+    fill(&broker, 0, 6);
+    let ranges = [(1, 3), (5, 6)].map(|(from, to)| OffsetRange { from, to });
+    let skipped: Skipped = ranges.to_vec().try_into().unwrap();
+    let fold_all = |start: protocol::Start| {
+        let mut worker = worker(&broker, &definition);
+        let mut found = found(&mut worker, 0, start, 6);
+        found.result.as_mut().unwrap().1.skipped = skipped.clone();
+        worker.take(vec![found]).unwrap();
+        until(&mut worker, "all folded", |w| {
+            w.fold_slices().unwrap();
+            w.send().unwrap();
+            w.protocol.next(&id(0)) == Some(6) && w.protocol.phase(&id(0)) == Some(Phase::Live)
+        });
+        let partition = &worker.partitions[&id(0)];
+        (partition.pending.consumed, worker.outbox.len(), partition.fold().digest())
+    };
+    let (consumed, messages, digest) = fold_all(protocol::Start { fresh: false, ..EMPTY });
+    assert_eq!((consumed, messages), (3, 3));
+    let replayed = fold_all(protocol::Start { from: 0, committed: 6, fresh: false });
+    assert_eq!(replayed, (0, 0, digest));
+}
+
+/// A panic in the fold costs its partition, with the messages of the open commit; the others go on.
+/// A member outside of a group takes partitions all at a time and so cannot look for the record.
+#[test]
+fn a_fold_that_panics_stops_its_partition_alone() {
+    let broker = broker();
+    fill(&broker, 0, 4);
+    fill(&broker, 1, 4);
+    let mut worker = worker(&broker, &definition("json"));
+    worker.protocol = protocol::Protocol::new(true, None);
+    for partition in [0, 1] {
+        take(&mut worker, partition, protocol::Start { fresh: false, ..EMPTY }, 4);
+    }
+    until(&mut worker, "all folded", |w| {
+        w.fold_slices().unwrap();
+        w.send().unwrap();
+        (0..2).all(|p| w.protocol.next(&id(p)) == Some(4))
+    });
+    let of_other = worker.partitions[&id(1)].epoch.number();
+    worker.fold_failed(&id(0), OffsetRange { from: 2, to: 4 }).unwrap();
+    assert_eq!(worker.stopped[&id(0)], Stop::FoldFailed { from: 2, to: 4 });
+    assert_eq!(worker.partitions.keys().collect::<Vec<_>>(), [&id(1)]);
+    assert_eq!(worker.protocol.step(), Step::Reopen, "what was sent for it must not stand");
+    assert_eq!(worker.outbox.len(), 4);
+    assert_eq!(worker.outbox.retain_owners(0, |owner| owner != of_other), 0);
+    assert!(worker.outbox.is_empty(), "the messages left are those of the other partition");
 }
 
 /// A log may end in markers of transactions: they take offsets and are no records.

@@ -1,5 +1,6 @@
 //! What a snapshot says of itself before its state.
 
+use super::skipped::Skipped;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -75,9 +76,9 @@ pub struct Header {
     pub digest: String,
     /// Outcomes of the records before the position.
     pub ledger: Ledger,
-    /// Offsets before the position that an operator skipped, newest last.
+    /// Offsets that an operator skipped, before the position or behind it.
     #[serde(default)]
-    pub skipped: Vec<i64>,
+    pub skipped: Skipped,
     /// Keys with state.
     pub keys: u64,
     /// When it was taken, milliseconds since the epoch. Tells nothing about the state.

@@ -15,6 +15,7 @@ mod error;
 mod frame;
 mod header;
 mod sections;
+mod skipped;
 mod stream;
 mod table;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use error::SnapshotError;
 pub use frame::HEADER_BYTES_MAX;
 pub use header::{Header, Ledger, LogPosition};
 pub use sections::{Section, Sections, Table, TableSize};
+pub use skipped::{NoRange, OffsetRange, Skipped};
 pub use table::{Cell, Column, Saved, Saver, TableWriter, Type};
 
 use frame::FrameWriter;

@@ -1,7 +1,8 @@
 //! Snapshots for the tests of components: one component alone, and forgeries of it.
 
 use super::{
-    Header, Ledger, LogPosition, Saved, Saver, frame, frame::FrameWriter, sections::Sections, write,
+    Header, Ledger, LogPosition, OffsetRange, Saved, Saver, frame, frame::FrameWriter,
+    sections::Sections, write,
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, UInt64Array},
@@ -40,7 +41,7 @@ pub(crate) fn header() -> Header {
         watermark: Some(-5),
         digest: "00ff".into(),
         ledger: Ledger { consumed: 2, published: 1, dropped: 1, ..Ledger::default() },
-        skipped: vec![4],
+        skipped: vec![OffsetRange { from: 4, to: 6 }].try_into().expect("a range"),
         keys: 1,
         taken_ms: 9,
     }

@@ -3,7 +3,7 @@
 mod faulty;
 
 use super::*;
-use crate::state::snapshot::Ledger;
+use crate::state::snapshot::{Ledger, Skipped};
 use faulty::{Fault, Faulty};
 use object_store::{ObjectStoreExt as _, PutPayload, memory::InMemory};
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ fn header(offset: i64, tick: u32, digest: &str) -> Header {
         watermark: None,
         digest: digest.to_owned(),
         ledger: Ledger::default(),
-        skipped: Vec::new(),
+        skipped: Skipped::default(),
         keys: 0,
         taken_ms: 0,
     }

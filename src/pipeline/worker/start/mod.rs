@@ -15,7 +15,7 @@ use crate::{
         spec::{OutOfRange, Start as StartAt},
     },
     source::Lookup,
-    state::snapshot::Ledger,
+    state::snapshot::{Ledger, Skipped},
 };
 
 /// Where a partition begins, before a snapshot was read.
@@ -33,10 +33,10 @@ pub(super) struct Start {
     /// Outcomes before `committed`.
     pub(super) ledger: Ledger,
     /// Offsets that an operator skipped.
-    pub(super) skipped: Vec<i64>,
+    pub(super) skipped: Skipped,
     /// Positions of snapshots to try, the newest first.
     pub(super) snapshots: Vec<i64>,
-    /// True if the log still has the origin.
+    /// True if the log still has the origin, or what it lost of the records behind it is skipped.
     pub(super) has_origin: bool,
     /// First offset in the log.
     pub(super) low: i64,
@@ -166,17 +166,24 @@ fn resume(facts: &Facts<'_>, metadata: &Metadata, rules: &Rules) -> Start {
     // Bits are promised on one platform; on another the state is as good, but not comparable.
     let comparable = same && metadata.platform.is_none_or(|platform| platform == rules.platform);
     let ours = facts.snapshots.iter().copied().filter(|_| same);
-    let snapshots = usable_snapshots(ours, committed, lookup.low);
+    // Records that are skipped are not missed: a position before them is as good as one behind.
+    let begins = |at: i64| metadata.skipped.next_kept(at).min(committed);
+    let begins_at: Vec<(i64, i64)> =
+        ours.filter(|at| *at <= committed).map(|at| (begins(at), at)).collect();
+    let usable = usable_snapshots(begins_at.iter().map(|(at, _)| *at), committed, lookup.low);
+    let mut snapshots: Vec<i64> =
+        begins_at.into_iter().filter(|(at, _)| usable.contains(at)).map(|(_, at)| at).collect();
+    snapshots.sort_unstable_by(|a, b| b.cmp(a));
     Start {
         partition: lookup.partition.clone(),
         origin: metadata.origin,
         committed,
         end: lookup.high,
-        digest: comparable.then_some(metadata.digest),
+        digest: metadata.digest.filter(|_| comparable),
         ledger: metadata.ledger,
         skipped: metadata.skipped.clone(),
         snapshots,
-        has_origin: metadata.origin >= lookup.low,
+        has_origin: begins(metadata.origin) >= lookup.low,
         low: lookup.low,
         fresh: false,
     }
@@ -191,7 +198,7 @@ fn begin_empty(lookup: &Lookup, at: i64) -> Start {
         end: lookup.high,
         digest: None,
         ledger: Ledger::default(),
-        skipped: Vec::new(),
+        skipped: Skipped::default(),
         snapshots: Vec::new(),
         has_origin: true,
         low: lookup.low,

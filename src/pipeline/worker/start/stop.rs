@@ -92,6 +92,18 @@ pub enum Stop {
         /// The committed one.
         theirs: String,
     },
+    /// Folding a record panicked.
+    #[error(
+        "folding the records from offset {from} to before {to} panicked: a defect of this program, \
+         please report it with the log line `panicked` before this one; what was committed stands; \
+         `millstream partition skip` goes on without them"
+    )]
+    FoldFailed {
+        /// The first of these records.
+        from: i64,
+        /// The offset behind the last.
+        to: i64,
+    },
     /// The topic got more partitions.
     #[error(
         "the topic had {before} partitions and now has {now}: keys have moved between partitions, \
@@ -119,6 +131,7 @@ impl Stop {
             Self::TopicRecreated { .. } => "TOPIC_RECREATED",
             Self::OtherCluster { .. } => "OTHER_CLUSTER",
             Self::PartitionsGrew { .. } => "PARTITIONS_GREW",
+            Self::FoldFailed { .. } => "FOLD_FAILED",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every situation in which a partition can be found.
 
 use super::*;
-use crate::source::Committed;
+use crate::{source::Committed, state::snapshot::OffsetRange};
 
 fn rules() -> Rules {
     Rules {
@@ -97,6 +97,31 @@ fn a_snapshot_closes_the_gap_that_retention_made() {
     let facts = Facts { snapshots: &[30], ..facts(&lookup) };
     let start = decide(&facts, &rules()).unwrap();
     assert_eq!((start.snapshots, start.has_origin), (vec![30], false));
+}
+
+fn skips(from: i64, to: i64) -> String {
+    let skipped = vec![OffsetRange { from, to }].try_into().unwrap();
+    Metadata { skipped, ..metadata(7, 3) }.to_string()
+}
+
+#[test]
+fn what_is_skipped_is_not_missed_where_the_log_has_lost_it() {
+    let begin = |text: &str, snapshots: &[i64]| {
+        let lookup = lookup(Some((50, text)));
+        decide(&Facts { snapshots, ..facts(&lookup) }, &rules())
+    };
+    let origin = begin(&skips(3, 10), &[]).unwrap();
+    assert!(origin.has_origin);
+    assert_eq!(begin(&skips(4, 10), &[]), Err(Stop::ReplayGap { origin: 3, low: 10 }));
+    assert_eq!(begin(&skips(3, 9), &[]), Err(Stop::ReplayGap { origin: 3, low: 10 }));
+    let snapshot = begin(&skips(6, 12), &[4, 6, 8, 51]).unwrap();
+    assert_eq!((snapshot.snapshots, snapshot.has_origin), (vec![8, 6], false));
+}
+
+#[test]
+fn a_state_that_holds_what_is_to_be_skipped_is_not_compared() {
+    let text = Metadata { digest: None, ..metadata(7, 20) }.to_string();
+    assert_eq!(start(Some((50, &text)), &rules()).unwrap().digest, None);
 }
 
 #[test]
