@@ -135,37 +135,6 @@ fn mistakes_name_writer_section_and_nearest_key() {
             "--set batch_records: `batch_records`: wrong value: 65537; expected a whole number up \
              to 65536",
         ),
-        (
-            error("snapshots:\n  keep: 1\n", &[], &[]),
-            "millstream.yaml:2:3: `snapshots.keep`: wrong value: 1; expected a whole number of at \
-             least 2, so that a damaged snapshot has one before it",
-        ),
-        (
-            error("snapshots: { intervall: 1s }\n", &[], &[]),
-            "millstream.yaml:1:14: unknown key `intervall` in `snapshots`; expected one of \
-             `store`, `interval`, `records`, `keep`, `options`, `secrets`; did you mean `interval`?",
-        ),
-        (
-            error("snapshots: { interval: 0s }\n", &[], &[]),
-            "millstream.yaml:1:14: `snapshots.interval`: wrong value: `0us`; expected a duration \
-             of at least 1ms",
-        ),
-        (
-            error("", &[("MILLSTREAM__SNAPSHOTS__STORE", "ftp://host/x")], &[]),
-            "environment variable MILLSTREAM__SNAPSHOTS__STORE: `snapshots.store`: not a kind of \
-             store; expected a directory, `file:///DIRECTORY`, `s3://BUCKET/PREFIX`, \
-             `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`",
-        ),
-        (
-            error("snapshots: { store: 's3://b', options: { endpiont: x } }\n", &[], &[]),
-            "millstream.yaml:1:42: unknown key `endpiont` in `snapshots.options`; expected one of \
-             `access_key_id`, `allow_http`",
-        ),
-        (
-            error("snapshots: { options: { region: x } }\n", &[], &[]),
-            "millstream.yaml:1:25: `snapshots.options.region`: an option, but the store is a \
-             directory; expected no options, or a bucket in `snapshots.store`",
-        ),
         (error("workers: 1\nworkers: 2\n", &[], &[]), "millstream.yaml:2:1: key `workers` stands"),
         (error("- a\n", &[], &[]), "millstream.yaml:1:1: a list; expected a map of settings"),
         (error("instance: a b\n", &[], &[]), "millstream.yaml:1:1: `instance`: wrong value"),

@@ -82,6 +82,7 @@ impl fmt::Display for Metadata {
         optional(f, "np", self.partitions)?;
         optional(f, "sn", self.snapshot)?;
         optional(f, "lh", self.lowest_held)?;
+        debug_assert!(self.skipped.ranges().len() <= SKIPPED_MAX, "they have no room");
         list(f, "sk", self.skipped.ranges())?;
         list(f, "tk", &self.ticks)
     }
@@ -189,8 +190,8 @@ mod tests {
             let ticks =
                 ticks.into_iter().map(|(offset, tick)| LogPosition { offset, tick }).collect();
             Metadata {
-                watermark, platform, cluster, topic_id, partitions, snapshot, skipped, ticks,
-                lowest_held, digest, ..Metadata::new(state_hash, origin, 0, ledger)
+                watermark, digest, platform, cluster, topic_id, partitions, snapshot, skipped, ticks,
+                lowest_held, ..Metadata::new(state_hash, origin, 0, ledger)
             }
         }
     }
