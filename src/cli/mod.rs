@@ -9,6 +9,7 @@ mod demo;
 mod dlq;
 mod exit;
 mod health;
+mod partition;
 mod replay;
 mod run;
 mod schema;
@@ -49,6 +50,8 @@ enum Verb {
     Schema(schema::Args),
     /// Looks at snapshots of state: lists, shows, verifies, removes them.
     State(state::Args),
+    /// Looks at a partition that stopped: shows it, skips records, goes back.
+    Partition(partition::Args),
     /// Asks a running process whether it is ready; for container checks.
     Health(health::Args),
     /// Prints the version.
@@ -83,6 +86,7 @@ fn run(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Components(args) => components::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::State(args) => state::run(&args),
+        Verb::Partition(args) => partition::run(&args),
         Verb::Health(args) => health::run(&args),
         Verb::Version => version::run(),
     }

@@ -92,6 +92,13 @@ impl Asker {
         Ok(answers)
     }
 
+    /// How many members a group has, where the brokers tell.
+    pub fn members(&self, group: &str) -> Option<usize> {
+        let groups = self.consumer.fetch_group_list(Some(group), REQUEST_TIMEOUT).ok()?;
+        let group = groups.groups().iter().find(|found| found.name() == group)?;
+        Some(group.members().len())
+    }
+
     /// Which topics the names stand for now. A topic that is gone, or may not be described, is not
     /// among them; neither is any where the brokers do not tell ids.
     pub fn identities(&self, topics: &[String]) -> Vec<TopicIdentity> {

@@ -239,7 +239,7 @@ impl Start {
 }
 
 /// The processor as the system names it: results are promised to the bit on one kind of it.
-fn processor() -> String {
+pub(in crate::pipeline) fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("unknown processor", |(_, name)| name.trim());

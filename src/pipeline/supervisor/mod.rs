@@ -18,6 +18,7 @@ use crate::{
     store::{SnapshotStore, StoreError},
     telemetry::{self, BuildInfo, Health, Metrics},
 };
+pub(super) use launch::processor;
 use launch::{Launch, Workers};
 use std::{
     io,

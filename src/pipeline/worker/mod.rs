@@ -8,6 +8,7 @@
 mod delivery;
 mod fold;
 mod metadata;
+pub mod operator;
 mod partition;
 mod place;
 mod progress;
@@ -175,7 +176,7 @@ impl Worker {
         }
         let recovery = Recovery {
             definition: Arc::clone(&definition),
-            rules: rebalance::rules(&definition, &options, &place),
+            rules: rebalance::rules(&definition, (options.migrate, options.accept_growth), &place),
             place: place.clone(),
             store,
             metrics,

@@ -35,8 +35,13 @@ impl Place {
     }
 
     /// A short hash of the platform: bits are compared only where it is the same.
-    #[expect(clippy::cast_possible_truncation, reason = "a hash of 32 bits")]
     pub(super) fn platform_hash(&self) -> u32 {
-        xxh3_64(self.platform.as_bytes()) as u32
+        platform_hash(&self.platform)
     }
+}
+
+/// The same of any platform.
+#[expect(clippy::cast_possible_truncation, reason = "a hash of 32 bits")]
+pub(super) fn platform_hash(platform: &str) -> u32 {
+    xxh3_64(platform.as_bytes()) as u32
 }

@@ -3,10 +3,7 @@
 //! Revoked: finish, commit, store the state, drop it, unassign. Lost: drop everything, commit
 //! nothing. Assigned: ask off this thread where the partition stands and bring its state back.
 
-use super::{
-    Asked, Found, Worker, WorkerError, WorkerOptions, partition::Partition, place::Place,
-    start::Rules,
-};
+use super::{Asked, Found, Worker, WorkerError, partition::Partition, place::Place, start::Rules};
 use crate::{
     kafka::TopicPartition,
     pipeline::{
@@ -204,14 +201,18 @@ impl Worker {
 }
 
 /// What the pipeline file, the command line and the place say about where partitions begin.
-pub(super) fn rules(definition: &Definition, options: &WorkerOptions, place: &Place) -> Rules {
+pub(super) fn rules(
+    definition: &Definition,
+    (migrate, accept_growth): (bool, bool),
+    place: &Place,
+) -> Rules {
     let source = &definition.spec().source;
     Rules {
         start: source.start,
         out_of_range: source.out_of_range,
         state_hash: place.state_hash,
-        migrate: options.migrate,
-        accept_growth: options.accept_growth,
+        migrate,
+        accept_growth,
         cluster: place.cluster.clone(),
         platform: place.platform_hash(),
     }

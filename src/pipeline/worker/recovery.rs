@@ -20,6 +20,7 @@ use crate::{
 use rdkafka::error::KafkaError;
 use std::{
     collections::BTreeMap,
+    slice,
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -33,6 +34,16 @@ pub(super) struct Found {
     /// End of the log, for partitions that only stay assigned.
     pub(super) high: i64,
     pub(super) result: Result<(protocol::Start, Box<Beginning>), Stop>,
+}
+
+/// What a start finds of a partition, before a snapshot is read.
+pub(super) struct Looked {
+    pub(super) key: PartitionKey,
+    /// Partitions of the topic.
+    pub(super) partitions: i32,
+    /// Snapshots under this definition, newest first.
+    pub(super) entries: Vec<Entry>,
+    pub(super) decision: Result<Start, Stop>,
 }
 
 /// What recovery needs to know of the worker.
@@ -147,6 +158,49 @@ impl Recovery {
         identity: Option<&TopicIdentity>,
         partitions_before: Option<i32>,
     ) -> Result<(protocol::Start, Box<Beginning>), Stop> {
+        let Looked { key, partitions, entries, decision } =
+            self.look(lookup, identity, partitions_before);
+        let start = decision?;
+        let topic = (key.topic_id.clone(), partitions);
+        let usable = entries.iter().filter(|e| start.snapshots.contains(&e.name.position.offset));
+        for entry in usable {
+            if let Some(fold) = self.load(entry, &start) {
+                return Ok(self.ready(start, entry.name.position.offset, fold, topic));
+            }
+        }
+        if !start.has_origin {
+            return Err(Stop::ReplayGap { origin: start.origin, low: start.low });
+        }
+        if !start.fresh && self.store.is_some() && start.origin < start.committed {
+            debug!(
+                topic = key.topic,
+                key.partition, "no snapshot to begin with, or the store is not shared"
+            );
+        }
+        let (from, fold) = (start.origin, self.definition.fold(Some(partitions)));
+        Ok(self.ready(start, from, fold, topic))
+    }
+
+    /// What a start would find of one partition, and what it would decide.
+    pub(super) fn inspect(
+        &self,
+        asker: &Asker,
+        id: &TopicPartition,
+    ) -> Result<(Lookup, Looked), KafkaError> {
+        let mut lookups = asker.look_up(slice::from_ref(id))?;
+        let lookup = lookups.pop().ok_or(KafkaError::NoMessageReceived)?;
+        let identities = asker.identities(slice::from_ref(&id.topic));
+        let before = self.partitions_before(asker, slice::from_ref(&lookup))?;
+        let looked = self.look(&lookup, identities.first(), before.get(&id.topic).copied());
+        Ok((lookup, looked))
+    }
+
+    fn look(
+        &self,
+        lookup: &Lookup,
+        identity: Option<&TopicIdentity>,
+        partitions_before: Option<i32>,
+    ) -> Looked {
         let topic = &lookup.partition.topic;
         let known = self.inputs.get(topic).copied().unwrap_or(1);
         let partitions = identity.map_or(known, |identity| identity.partitions);
@@ -167,25 +221,8 @@ impl Recovery {
             snapshots: &positions,
             other_snapshots,
         };
-        let start = start::decide(&facts, &self.rules)?;
-        let topic = (key.topic_id.clone(), partitions);
-        let usable = entries.iter().filter(|e| start.snapshots.contains(&e.name.position.offset));
-        for entry in usable {
-            if let Some(fold) = self.load(entry, &start) {
-                return Ok(self.ready(start, entry.name.position.offset, fold, topic));
-            }
-        }
-        if !start.has_origin {
-            return Err(Stop::ReplayGap { origin: start.origin, low: start.low });
-        }
-        if !start.fresh && self.store.is_some() && start.origin < start.committed {
-            debug!(
-                topic = key.topic,
-                key.partition, "no snapshot to begin with, or the store is not shared"
-            );
-        }
-        let (from, fold) = (start.origin, self.definition.fold(Some(partitions)));
-        Ok(self.ready(start, from, fold, topic))
+        let decision = start::decide(&facts, &self.rules);
+        Looked { key, partitions, entries, decision }
     }
 
     fn ready(

@@ -242,9 +242,9 @@ fn a_fold_that_panics_stops_its_partition_alone() {
     fill(&broker, 1, 4);
     let mut worker = worker(&broker, &definition("json"));
     worker.protocol = protocol::Protocol::new(true, None);
-    for partition in [0, 1] {
-        take(&mut worker, partition, protocol::Start { fresh: false, ..EMPTY }, 4);
-    }
+    let start = protocol::Start { fresh: false, ..EMPTY };
+    let both = [0, 1].map(|p| found(&mut worker, p, start, 4));
+    worker.take(both.into()).unwrap();
     until(&mut worker, "all folded", |w| {
         w.fold_slices().unwrap();
         w.send().unwrap();

@@ -15,7 +15,7 @@ pub(super) fn produce_cards(topic: &str, seed: u64, total: u64) {
 }
 
 /// Writes them with a pause of 10 ms after every `burst` records.
-fn produce(topic: &str, mut cards: Cards, burst: u64) {
+pub(super) fn produce(topic: &str, mut cards: Cards, burst: u64) {
     let producer = cluster::producer();
     let (mut record, mut count) = (Record::default(), 0);
     while cards.next(&mut record) {

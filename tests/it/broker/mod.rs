@@ -27,6 +27,7 @@ mod edges;
 mod faults;
 mod flights;
 mod groups;
+mod partition;
 mod poison;
 mod security;
 mod starts;

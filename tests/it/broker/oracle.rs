@@ -16,8 +16,19 @@ pub(super) struct Judged {
 
 /// Reads the three topics back and lets `tests/oracle/{script}` compare them.
 pub(super) fn judge(script: &str, pipeline: &Pipeline, options: &[&str]) -> Judged {
+    judge_input(script, pipeline, topic::dump(&pipeline.input), options)
+}
+
+/// The same, as if the record at one offset had never been.
+pub(super) fn judge_without(script: &str, pipeline: &Pipeline, offset: i64) -> Judged {
+    let mut input = topic::dump(&pipeline.input);
+    input.retain(|record| record.offset != offset);
+    judge_input(script, pipeline, input, &[])
+}
+
+fn judge_input(script: &str, pipeline: &Pipeline, input: Vec<Dumped>, options: &[&str]) -> Judged {
     let judged = Judged {
-        input: topic::dump(&pipeline.input),
+        input,
         output: topic::dump(&pipeline.output),
         rejected: topic::dump(&pipeline.dead_letter),
     };
