@@ -11,6 +11,9 @@ use arrow::{
     ipc::{self, MessageHeader, MetadataVersion, reader::StreamDecoder},
 };
 
+/// Everything in a stream begins at a multiple of so many bytes; arrow panics on what does not.
+const ALIGNMENT: usize = 8;
+
 /// What a stream is not.
 type Refusal = String;
 
@@ -46,6 +49,9 @@ fn message(bytes: &[u8]) -> Result<(Message<'_>, &[u8]), Refusal> {
         return Err("a message begins otherwise".to_owned());
     }
     let length = u32::from_le_bytes(*length) as usize;
+    if length % ALIGNMENT != 0 {
+        return Err("a message is not aligned".to_owned());
+    }
     let (head, rest) = rest.split_at_checked(length).ok_or_else(short)?;
     let head = ipc::root_as_message(head).map_err(|error| format!("a message: {error}"))?;
     if head.version() != MetadataVersion::V5 {
@@ -113,7 +119,15 @@ fn check_batch(message: &Message<'_>, columns: &[DataType]) -> Result<(), Refusa
             return Err("a column is not as long as the batch".to_owned());
         }
     }
-    for buffer in buffers {
+    let widths = columns.iter().flat_map(|column| match column {
+        DataType::Binary | DataType::Utf8 => &[1, size_of::<i32>(), 1][..],
+        _ => &[1, size_of::<i64>()][..],
+    });
+    for (buffer, width) in buffers.iter().zip(widths) {
+        let (offset, length) = (buffer.offset().cast_unsigned(), buffer.length().cast_unsigned());
+        if offset % ALIGNMENT as u64 != 0 || length % *width as u64 != 0 {
+            return Err("a column is not aligned".to_owned());
+        }
         let end = buffer.offset().checked_add(buffer.length()).filter(|_| buffer.length() >= 0);
         let end = end.filter(|_| buffer.offset() >= 0).and_then(|end| usize::try_from(end).ok());
         if end.is_none_or(|end| end > message.body_bytes) {
