@@ -49,7 +49,7 @@ fn message(bytes: &[u8]) -> Result<(Message<'_>, &[u8]), Refusal> {
         return Err("a message begins otherwise".to_owned());
     }
     let length = u32::from_le_bytes(*length) as usize;
-    if length % ALIGNMENT != 0 {
+    if !length.is_multiple_of(ALIGNMENT) {
         return Err("a message is not aligned".to_owned());
     }
     let (head, rest) = rest.split_at_checked(length).ok_or_else(short)?;
@@ -125,7 +125,7 @@ fn check_batch(message: &Message<'_>, columns: &[DataType]) -> Result<(), Refusa
     });
     for (buffer, width) in buffers.iter().zip(widths) {
         let (offset, length) = (buffer.offset().cast_unsigned(), buffer.length().cast_unsigned());
-        if offset % ALIGNMENT as u64 != 0 || length % *width as u64 != 0 {
+        if !offset.is_multiple_of(ALIGNMENT as u64) || !length.is_multiple_of(*width as u64) {
             return Err("a column is not aligned".to_owned());
         }
         let end = buffer.offset().checked_add(buffer.length()).filter(|_| buffer.length() >= 0);
