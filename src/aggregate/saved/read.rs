@@ -23,7 +23,7 @@ use std::ops::RangeInclusive;
 /// Differences of event times fit 64 bits.
 const EVENT_TIMES: RangeInclusive<i64> = i64::MIN / 4..=i64::MAX / 4;
 
-/// Reads what [`SavedBuffers`] has written into an empty lane. Slots are below `slots`, keys of
+/// Reads what `SavedBuffers` has written into an empty lane. Slots are below `slots`, keys of
 /// values in `range`. After an error, what is there is of no use.
 pub fn restore_buffers(
     section: &Section<'_>,
