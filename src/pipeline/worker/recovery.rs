@@ -109,7 +109,10 @@ impl Recovery {
         };
         let mut topics: Vec<String> = partitions.into_iter().map(|id| id.topic).collect();
         topics.dedup();
-        let identities = source.identities(&topics);
+        // A broker without an id, such as the embedded one, has no topic ids either and does not
+        // answer in time.
+        let has_ids = self.place.cluster.is_some();
+        let identities = if has_ids { source.identities(&topics) } else { Vec::new() };
         let before = self.partitions_before(source, &lookups)?;
         let epoch_of = |id: &TopicPartition| asked.iter().find(|(other, _)| other == id);
         let mut found = Vec::with_capacity(lookups.len());
