@@ -86,7 +86,7 @@ MUTANTS = [
     Mutant("commit_before_flush", killed_at("before_send_offsets=kill@15", "before_send_offsets=kill@25")),
     Mutant("snapshot_uncommitted", kill_all_twice, MANY_SNAPSHOTS),
     Mutant("wrong_position", kill_all_twice, MANY_SNAPSHOTS),
-    Mutant("reset_to_earliest", heirs_in_doubt),
+    Mutant("reset_to_earliest", heirs_in_doubt, NO_SNAPSHOTS),
     Mutant("hash_order", kill_all_twice, MANY_SNAPSHOTS),
     Mutant(
         "dead_letter_outside",
