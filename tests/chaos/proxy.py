@@ -1,6 +1,7 @@
 """A network of our own: TCP links on loopback that can be cut, delayed, or fall silent."""
 
 import asyncio
+import random
 import socket
 import threading
 from collections.abc import Coroutine
@@ -9,11 +10,24 @@ from typing import Any
 CHUNK = 1 << 16
 
 
+# Below the ephemeral ports, one of which a connection could take before the broker listens, and
+# apart from those that broker.sh chooses from.
+PORTS = range(10_000, 20_000)
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on just now, another one at every call."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 class Link:
