@@ -49,7 +49,7 @@ pub enum CommitError {
 }
 
 /// Something that happened to the assignment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum SourceEvent {
     /// Partitions to take: look their positions up, then [`Source::assign`].
     Assigned(Vec<TopicPartition>),
@@ -60,6 +60,9 @@ pub enum SourceEvent {
         /// True if they may be somebody else's already.
         lost: bool,
     },
+    /// The client failed for good, such as by another member of the same `group.instance.id`: what
+    /// it had is lost, and [`Source::rejoin`] makes another.
+    Failed(KafkaError),
 }
 
 /// A position to commit.
@@ -83,6 +86,8 @@ pub struct Source {
     assigned: BTreeSet<TopicPartition>,
     /// What it was told not to fetch.
     paused: BTreeSet<TopicPartition>,
+    config: ClientConfig,
+    topics: Vec<String>,
 }
 
 impl Source {
@@ -102,22 +107,30 @@ impl Source {
             wakeup,
             assigned: BTreeSet::new(),
             paused: BTreeSet::new(),
+            config: config.clone(),
+            topics: topics.to_vec(),
         })
     }
 
+    /// Joins the group anew with another client, which has no partitions yet.
+    pub fn rejoin(&mut self) -> Result<(), SourceError> {
+        *self = Self::join(&self.config, &self.topics)?;
+        Ok(())
+    }
+
     /// Serves the group and returns the next change of the assignment, if any.
-    pub fn serve(&self) -> Result<Option<SourceEvent>, SourceError> {
+    pub fn serve(&self) -> Option<SourceEvent> {
         if let Some(Err(error)) = self.consumer.poll(Duration::ZERO)
             && let KafkaError::MessageConsumptionFatal(_) = error
         {
-            return Err(SourceError::Fatal(error));
+            return Some(SourceEvent::Failed(error));
         }
-        Ok(self.consumer.context().next_rebalance().map(|rebalance| match rebalance {
+        self.consumer.context().next_rebalance().map(|rebalance| match rebalance {
             Rebalance::Assigned(partitions) => SourceEvent::Assigned(partitions),
             Rebalance::Revoked(partitions) => {
                 SourceEvent::Revoked { partitions, lost: kafka::assignment_lost(&self.consumer) }
             }
-        }))
+        })
     }
 
     /// Who asks for committed positions and the ends of logs, off this thread: the answer may have

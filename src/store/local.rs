@@ -3,10 +3,14 @@
 //!
 //! Reading, listing and removing is `object_store`'s. Writing is not, for three things that it
 //! does not do: files are 0600 from their first byte and directories 0700, and what a crash left
-//! half-written is removed some time later.
+//! half-written is removed some time later. The directory is opened when it is first used: a volume
+//! that is away when a process starts comes back, as one does that goes away later.
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
+use futures_util::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use object_store::{
     CopyOptions, Extensions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
@@ -18,6 +22,7 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 use tempfile::NamedTempFile;
@@ -31,22 +36,49 @@ const ABANDONED: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub(super) struct LocalDirectory {
     root: PathBuf,
+    create: bool,
+    opened: OnceLock<Root>,
+}
+
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
     files: LocalFileSystem,
 }
 
-impl LocalDirectory {
-    /// Opens the directory; with `create` it is made, readable by this user only.
-    pub(super) fn open(root: &Path, create: bool) -> Result<Self> {
+impl Root {
+    fn open(path: &Path, create: bool) -> Result<Self> {
         if create {
-            create_folders(root).map_err(failed)?;
+            create_folders(path).map_err(failed)?;
         }
-        let root = fs::canonicalize(root).map_err(failed)?;
-        let files = LocalFileSystem::new_with_prefix(&root)?;
-        Ok(Self { root, files })
+        let path = fs::canonicalize(path).map_err(failed)?;
+        let files = LocalFileSystem::new_with_prefix(&path)?;
+        Ok(Self { path, files })
     }
 
     fn path(&self, location: &Location) -> PathBuf {
-        location.parts().fold(self.root.clone(), |path, part| path.join(part.as_ref()))
+        location.parts().fold(self.path.clone(), |path, part| path.join(part.as_ref()))
+    }
+}
+
+impl LocalDirectory {
+    /// The directory, which need not be there yet; with `create` it is made when it is opened,
+    /// readable by this user only.
+    pub(super) fn at(root: &Path, create: bool) -> Self {
+        Self { root: root.to_owned(), create, opened: OnceLock::new() }
+    }
+
+    /// Opens it, unless it is.
+    pub(super) fn open(&self) -> Result<()> {
+        self.root().map(drop)
+    }
+
+    fn root(&self) -> Result<&Root> {
+        if let Some(root) = self.opened.get() {
+            return Ok(root);
+        }
+        let root = Root::open(&self.root, self.create)?;
+        Ok(self.opened.get_or_init(|| root))
     }
 }
 
@@ -64,7 +96,7 @@ impl ObjectStore for LocalDirectory {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        let path = self.path(location);
+        let path = self.root()?.path(location);
         let shown = location.to_string();
         let create = matches!(options.mode, PutMode::Create);
         let written = tokio::task::spawn_blocking(move || {
@@ -96,26 +128,32 @@ impl ObjectStore for LocalDirectory {
     }
 
     async fn get_opts(&self, location: &Location, options: GetOptions) -> Result<GetResult> {
-        self.files.get_opts(location, options).await
+        self.root()?.files.get_opts(location, options).await
     }
 
     fn delete_stream(
         &self,
         locations: BoxStream<'static, Result<Location>>,
     ) -> BoxStream<'static, Result<Location>> {
-        self.files.delete_stream(locations)
+        match self.root() {
+            Ok(root) => root.files.delete_stream(locations),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        }
     }
 
     fn list(&self, prefix: Option<&Location>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.files.list(prefix)
+        match self.root() {
+            Ok(root) => root.files.list(prefix),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        }
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Location>) -> Result<ListResult> {
-        self.files.list_with_delimiter(prefix).await
+        self.root()?.files.list_with_delimiter(prefix).await
     }
 
     async fn copy_opts(&self, from: &Location, to: &Location, options: CopyOptions) -> Result<()> {
-        self.files.copy_opts(from, to, options).await
+        self.root()?.files.copy_opts(from, to, options).await
     }
 }
 
@@ -215,7 +253,7 @@ mod tests {
     fn only_this_user_reads_and_the_first_writer_wins() {
         let above = tempfile::tempdir().unwrap();
         let root = above.path().join("deep/snapshots");
-        let store = LocalDirectory::open(&root, true).unwrap();
+        let store = LocalDirectory::at(&root, true);
         put(&store, b"one", PutMode::Create).unwrap();
         let refused = put(&store, b"two", PutMode::Create).unwrap_err();
         assert!(matches!(refused, object_store::Error::AlreadyExists { .. }), "{refused}");
@@ -233,7 +271,7 @@ mod tests {
     #[test]
     fn a_crash_before_the_name_is_given_leaves_nothing_but_a_file_that_goes_later() {
         let root = tempfile::tempdir().unwrap();
-        let store = LocalDirectory::open(root.path(), true).unwrap();
+        let store = LocalDirectory::at(root.path(), true);
         let folder = root.path().join("p/h/t/-/0");
         create_folders(&folder).unwrap();
         let staged = stage(&root.path().join(NAME), &PutPayload::from_static(b"half")).unwrap();
@@ -257,9 +295,23 @@ mod tests {
     fn a_directory_that_is_not_there_is_made_only_to_write() {
         let above = tempfile::tempdir().unwrap();
         let root = above.path().join("snapshots");
-        assert!(LocalDirectory::open(&root, false).is_err());
+        assert!(LocalDirectory::at(&root, false).open().is_err());
         assert!(!root.exists());
-        LocalDirectory::open(&root, true).unwrap();
+        LocalDirectory::at(&root, true).open().unwrap();
         assert!(root.is_dir());
+    }
+
+    #[test]
+    fn a_directory_that_is_away_at_first_is_used_once_it_is_back() {
+        let above = tempfile::tempdir().unwrap();
+        let root = above.path().join("snapshots");
+        fs::write(&root, "not a directory").unwrap();
+        let store = LocalDirectory::at(&root, true);
+        assert!(store.open().is_err());
+        assert!(put(&store, b"one", PutMode::Create).is_err());
+        assert!(block(store.list(None).try_collect::<Vec<_>>()).is_err());
+        fs::remove_file(&root).unwrap();
+        put(&store, b"one", PutMode::Create).unwrap();
+        assert_eq!(block(store.list(None).try_collect::<Vec<_>>()).unwrap().len(), 1);
     }
 }

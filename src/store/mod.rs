@@ -23,7 +23,7 @@ use crate::{
 use bytes::Bytes;
 use object_store::{ObjectStore, path::Path};
 use objects::{Objects, Written};
-use open::Opened;
+use open::{Opened, Patience};
 use std::{sync::Arc, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
@@ -103,15 +103,15 @@ impl Drop for Inner {
 }
 
 impl SnapshotStore {
-    /// Opens the store of the settings to write to it; a missing directory is made. A bucket is not
-    /// asked anything yet.
+    /// Opens the store of the settings to write to it; a missing directory is made. One that time
+    /// may bring back is opened when it is used; a bucket is not asked anything yet.
     pub fn open(settings: &Snapshots) -> Result<Self, StoreError> {
-        Ok(Self::new(open::open(settings, true)?))
+        Ok(Self::new(open::open(settings, Patience::Waits)?))
     }
 
     /// Opens the store of the settings to look at it: a missing directory is an error.
     pub fn open_existing(settings: &Snapshots) -> Result<Self, StoreError> {
-        Ok(Self::new(open::open(settings, false)?))
+        Ok(Self::new(open::open(settings, Patience::None)?))
     }
 
     /// Any object store as a store of snapshots, named `shown` in messages: for tests that make

@@ -4,7 +4,7 @@
 //! metadata, workload identity), or from `snapshots.secrets`.
 
 use super::{
-    error::{Cause, Operation, StoreError},
+    error::{Cause, Operation, Remedy, StoreError},
     local::LocalDirectory,
 };
 use crate::settings::{Cloud, Snapshots, Store};
@@ -13,6 +13,7 @@ use object_store::{
     gcp::GoogleCloudStorageBuilder, prefix::PrefixStore,
 };
 use std::{str::FromStr, sync::Arc, time::Duration};
+use tracing::warn;
 
 /// Requests of one operation that fail before it does, with growing random pauses between them.
 const RETRIES_MAX: usize = 3;
@@ -29,13 +30,28 @@ pub(super) struct Opened {
     pub(super) parts: bool,
 }
 
-/// Opens the store of the settings. With `create` a missing directory is made; a bucket is not.
-pub(super) fn open(settings: &Snapshots, create: bool) -> Result<Opened, StoreError> {
+/// What is done about a directory that cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It is made where it is missing, and waited for where time helps.
+    Waits,
+    /// It must be there.
+    None,
+}
+
+/// Opens the store of the settings. A bucket is neither made nor asked anything yet.
+pub(super) fn open(settings: &Snapshots, patience: Patience) -> Result<Opened, StoreError> {
     let shown = shown(&settings.store);
     let failed = |error: object_store::Error| StoreError::of(&shown, Operation::Open, &error);
     match &settings.store {
         Store::Directory(root) => {
-            let directory = LocalDirectory::open(root, create).map_err(failed)?;
+            let directory = LocalDirectory::at(root, patience == Patience::Waits);
+            if let Err(error) = directory.open().map_err(failed) {
+                if patience == Patience::None || error.remedy() == Remedy::Person {
+                    return Err(error);
+                }
+                warn!(%error, "going on without snapshots until it can be opened");
+            }
             Ok(Opened { shown, objects: Arc::new(directory), parts: false })
         }
         Store::Bucket { cloud, name, prefix } => {
@@ -151,7 +167,7 @@ mod tests {
                 "MicrosoftAzure { account: account, container: container }",
             ),
         ] {
-            let opened = open(&settings(sets), true).unwrap();
+            let opened = open(&settings(sets), Patience::Waits).unwrap();
             let text = opened.objects.to_string();
             assert!(text.contains(kind), "{text}");
             assert!(opened.parts);
@@ -162,12 +178,12 @@ mod tests {
     #[test]
     fn a_store_that_cannot_be_described_is_told_without_its_options() {
         // Azure without an account.
-        let error = open(&settings(&["store=az://container"]), true).err().unwrap();
+        let error = open(&settings(&["store=az://container"]), Patience::Waits).err().unwrap();
         assert_eq!(error.cause(), Cause::Settings);
         assert!(error.to_string().contains("az://container: cannot open it"), "{error}");
         assert!(error.to_string().to_lowercase().contains("account"), "{error}");
         let sets = ["store=gs://bucket", "options.service_account_key={canary"];
-        let error = open(&settings(&sets), true).err().unwrap();
+        let error = open(&settings(&sets), Patience::Waits).err().unwrap();
         assert!(!error.to_string().contains("canary"), "{error}");
     }
 }

@@ -94,8 +94,16 @@ class Positions:
                 # A broker that has just come back does not lead yet.
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{self.topic}: no end offset of {partition}: {error}") from error
+                self._refresh(client)
                 time.sleep(0.2)
         return found
+
+    def _refresh(self, client: Consumer) -> None:
+        """A client that was told that there is no such topic believes it for minutes."""
+        try:
+            client.list_topics(timeout=2)
+        except KafkaException:
+            pass
 
     def wait_until_settled(self, topic: str, seconds: float) -> None:
         """Waits until no transaction is open in the topic; only then is the committed end the end."""

@@ -186,6 +186,11 @@ impl<P: Ord + Clone> Protocol<P> {
         }
     }
 
+    /// All partitions that are ours, those included whose state is not there yet.
+    pub(in crate::pipeline) fn all(&self) -> impl Iterator<Item = &P> {
+        self.partitions.keys()
+    }
+
     /// Next offset to fold of a partition.
     pub(in crate::pipeline) fn next(&self, id: &P) -> Option<i64> {
         self.partitions.get(id).map(|standing| standing.next)

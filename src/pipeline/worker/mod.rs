@@ -66,10 +66,10 @@ pub enum WorkerError {
     /// The sink failed for good.
     #[error("sink: {0}")]
     Sink(#[from] SinkError),
-    /// Somebody else keeps taking this worker's transactional id.
+    /// Somebody else keeps taking this worker's transactional id, or its place in the group.
     #[error(
-        "fenced {0} times within a minute: another process uses the same `instance`; each process of \
-         a pipeline needs an `instance` of its own"
+        "fenced {0} times within a minute: another process uses the same `instance` or \
+         `group_instance_id`; each process of a pipeline needs its own"
     )]
     SlotUsedTwice(usize),
 }
@@ -156,6 +156,8 @@ pub struct Worker {
     sending: Duration,
     backoff: Backoff,
     fences: Fences,
+    /// How often the consumer failed for good.
+    rejoins: Fences,
     pulse: Arc<Pulse>,
     report: Report,
 }
@@ -207,6 +209,7 @@ impl Worker {
             sending: Duration::ZERO,
             backoff: Backoff::default(),
             fences: Fences::default(),
+            rejoins: Fences::default(),
             pulse,
             report,
         }

@@ -11,21 +11,42 @@ use crate::{
         failpoint::{self, Place as FailPlace},
         protocol::{Epoch, Phase},
     },
-    source::SourceEvent,
+    source::{SourceError, SourceEvent},
 };
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::mpsc::TryRecvError;
-use tracing::info;
+use tracing::{info, warn};
 
 impl Worker {
     /// Carries out what the group asks for.
     pub(super) fn serve_group(&mut self) -> Result<(), WorkerError> {
-        while let Some(event) = self.source.serve()? {
+        while let Some(event) = self.source.serve() {
             match event {
                 SourceEvent::Assigned(partitions) => self.assigned(partitions)?,
                 SourceEvent::Revoked { partitions, lost } => self.give_back(&partitions, lost)?,
+                SourceEvent::Failed(error) => self.rejoin(error)?,
             }
         }
         self.hear_answers()
+    }
+
+    /// The client is of no use any more: everything is lost, and another one joins. One that slept
+    /// longer than its session and was replaced meanwhile fails so, once.
+    fn rejoin(&mut self, error: KafkaError) -> Result<(), WorkerError> {
+        warn!(worker = self.report.worker(), %error, "out of the group for good, joining anew");
+        self.rejoins.alive();
+        if let Some(times) = self.rejoins.fenced() {
+            return Err(match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::FencedInstanceId) => WorkerError::SlotUsedTwice(times),
+                _ => SourceError::Fatal(error).into(),
+            });
+        }
+        let all: Vec<TopicPartition> = self.protocol.all().cloned().collect();
+        self.drop_partitions(&all);
+        self.report.revoked(&all, true);
+        self.refresh();
+        self.source.rejoin()?;
+        Ok(())
     }
 
     fn assigned(&mut self, partitions: Vec<TopicPartition>) -> Result<(), WorkerError> {
@@ -75,16 +96,20 @@ impl Worker {
             self.settle()?;
             self.last_snapshots(partitions, deadline)?;
         }
-        for id in partitions {
-            self.drop_partition(id);
-            self.stopped.remove(id);
-            self.suspects.remove(id);
-        }
+        self.drop_partitions(partitions);
         self.report.revoked(partitions, lost);
         // Told before they go: another worker may count them right after.
         self.refresh();
         self.source.unassign(partitions)?;
         Ok(())
+    }
+
+    fn drop_partitions(&mut self, partitions: &[TopicPartition]) {
+        for id in partitions {
+            self.drop_partition(id);
+            self.stopped.remove(id);
+            self.suspects.remove(id);
+        }
     }
 
     /// A partition is not ours any more: its messages leave the outbox with it.

@@ -243,7 +243,11 @@ impl Writer {
                 return (None, size);
             }
         }
-        failpoint::passed(failpoint::Place::SnapshotAfterPut);
+        if failpoint::passed(failpoint::Place::SnapshotAfterPut) {
+            // As a store that wrote it and did not say so in time.
+            self.failed(&id, "no space left on device (failpoint)");
+            return (None, size);
+        }
         self.metrics.snapshots_total(SnapshotResult::Written).inc();
         debug!(topic, partition, position = %at, bytes = size, "snapshot stored");
         self.tidy(&header, at);

@@ -181,7 +181,7 @@ impl Drop for Volume {
 fn a_full_disk_is_told_and_the_next_snapshot_may_fit() {
     let volume = Volume::mount();
     let store = if let Some(Volume(folder)) = &volume {
-        let objects = local::LocalDirectory::open(folder.path(), true).unwrap();
+        let objects = local::LocalDirectory::at(folder.path(), true);
         SnapshotStore::new(Opened {
             shown: "full://".to_owned(),
             objects: Arc::new(objects),
@@ -245,7 +245,7 @@ fn stores_without_conditional_writes_do() {
 #[test]
 fn an_empty_directory_has_no_snapshots() {
     let folder = tempfile::tempdir().unwrap();
-    let objects = Arc::new(local::LocalDirectory::open(folder.path(), true).unwrap());
+    let objects = Arc::new(local::LocalDirectory::at(folder.path(), true));
     let store = SnapshotStore::over(objects, "file://");
     let partition = PartitionKey::of(&header(0, 0, "a"));
     assert_eq!(store.list(&partition).unwrap(), []);

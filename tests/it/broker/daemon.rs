@@ -1,9 +1,11 @@
 //! The real binary as a child process, with its metrics page and its log.
 
 use super::cluster;
+use rand::Rng as _;
 use std::{
     fs::File,
     io::{Read as _, Write as _},
+    iter,
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -73,6 +75,13 @@ fn rename(line: &str, topic: &str) -> String {
     format!("{}{topic}{}", &line[..at], &line[end..])
 }
 
+/// A port that nobody listens on just now. Below the ephemeral ones, so that no connection takes it
+/// before the daemon does.
+fn free_port() -> u16 {
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    iter::repeat_with(|| rand::rng().random_range(5_000..10_000)).find(free).expect("one is free")
+}
+
 /// A running daemon. It is killed if the test ends before it does.
 pub(super) struct Daemon {
     child: Child,
@@ -93,7 +102,7 @@ impl Daemon {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let log = pipeline.directory.path().join(format!("log-{port}"));
         let child = Command::new(env!("CARGO_BIN_EXE_millstream"))
             .args(["run", pipeline.file.to_str().unwrap(), "--set"])

@@ -59,7 +59,7 @@ impl Member {
     }
 
     fn turn(&mut self) {
-        match self.source.serve().unwrap() {
+        match self.source.serve() {
             Some(SourceEvent::Assigned(partitions)) => {
                 let answer = self.source.asker().look_up(&partitions).unwrap();
                 let starts: Vec<(TopicPartition, i64)> = answer
@@ -75,6 +75,7 @@ impl Member {
                 self.source.unassign(&partitions).unwrap();
                 self.next.retain(|p, _| !partitions.contains(p));
             }
+            Some(SourceEvent::Failed(error)) => panic!("{error}"),
             None => {}
         }
         for (partition, next) in &mut self.next {

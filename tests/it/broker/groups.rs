@@ -7,6 +7,7 @@ use super::{
     oracle,
 };
 use millstream::source::{Generator as _, Record, cards::Cards};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use std::{thread, time::Duration};
 
 /// Seeded card transactions into the pipeline's input.
@@ -96,5 +97,42 @@ fn static_members_come_back_to_their_partitions() {
         done(d) && d.metric("millstream_records_consumed_total", "") == 5_000.0
     });
     assert!(second.terminate().success());
+    oracle::judge("card.py", &pipeline, &[]);
+}
+
+/// Another member with the name of ours takes its place for a while: ours fails for good, and comes
+/// back as another. Two that keep doing so are told apart from that.
+#[test]
+fn a_static_member_that_was_replaced_joins_anew() {
+    let pipeline = Pipeline::copy("card-features.yaml", 3, |text| text);
+    produce_cards(&pipeline.input, 4, 5_000);
+    let arguments = ["--set", "group_instance_id=node-0", "--set", "workers=1"];
+    let mut daemon = Daemon::start(&pipeline, &arguments);
+    let done = |d: &Daemon, records: f64| {
+        d.metric("millstream_partitions_assigned", "") == 3.0
+            && d.metric("millstream_records_consumed_total", "") == records
+            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
+    };
+    daemon.wait_until("all", 60, |d| done(d, 5_000.0));
+    let replace = || {
+        let usurper: BaseConsumer = cluster::client()
+            .set("group.id", &pipeline.name)
+            .set("group.instance.id", "node-0-0")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .create()
+            .unwrap();
+        usurper.subscribe(&[&pipeline.input]).unwrap();
+        while usurper.assignment().unwrap().count() == 0 {
+            usurper.poll(Duration::from_millis(100));
+        }
+    };
+    let joined_anew = |d: &Daemon| d.log().matches("joining anew").count();
+    replace();
+    produce(&pipeline.input, Cards::new(5, 200, 5_000).later(5_000), u64::MAX);
+    daemon.wait_until("the rest", 60, |d| done(d, 10_000.0) && joined_anew(d) == 1);
+    replace();
+    daemon.wait_until("its place", 60, |d| done(d, 10_000.0) && joined_anew(d) == 2);
+    replace();
+    assert_eq!(daemon.wait(60).code(), Some(76), "{}", daemon.log());
     oracle::judge("card.py", &pipeline, &[]);
 }
