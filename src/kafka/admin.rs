@@ -26,6 +26,16 @@ pub struct TopicFacts {
     pub max_message_bytes: Option<u64>,
     /// `cleanup.policy`, if it may be read.
     pub cleanup_policy: Option<String>,
+    /// True if `unclean.leader.election.enable` is known to be.
+    pub unclean_election: bool,
+}
+
+/// Settings of a topic, none where they may not be read.
+#[derive(Default)]
+struct TopicSettings {
+    max_message_bytes: Option<u64>,
+    cleanup_policy: Option<String>,
+    unclean_election: bool,
 }
 
 /// Why a question was not answered.
@@ -113,8 +123,10 @@ impl Admin {
     /// What the cluster says of a topic.
     pub async fn describe(&self, topic: &str) -> Result<TopicFacts, AdminError> {
         let partitions = self.partitions(topic)?;
-        let (max_message_bytes, cleanup_policy) = self.limits(topic).await?;
-        Ok(TopicFacts { name: topic.to_owned(), partitions, max_message_bytes, cleanup_policy })
+        let TopicSettings { max_message_bytes, cleanup_policy, unclean_election } =
+            self.settings(topic).await?;
+        let name = topic.to_owned();
+        Ok(TopicFacts { name, partitions, max_message_bytes, cleanup_policy, unclean_election })
     }
 
     fn partitions(&self, topic: &str) -> Result<i32, AdminError> {
@@ -138,8 +150,8 @@ impl Admin {
         }
     }
 
-    /// Limits, or none where they may not be read: `DescribeConfigs` is a permission of its own.
-    async fn limits(&self, topic: &str) -> Result<(Option<u64>, Option<String>), AdminError> {
+    /// Its settings, as far as they may be read: `DescribeConfigs` is a permission of its own.
+    async fn settings(&self, topic: &str) -> Result<TopicSettings, AdminError> {
         let options = AdminOptions::new().request_timeout(Some(self.timeout));
         let asked = [ResourceSpecifier::Topic(topic)];
         let answer = self
@@ -150,10 +162,16 @@ impl Admin {
         match answer.into_iter().next() {
             Some(Ok(resource)) => {
                 let value = |name: &str| resource.get(name).and_then(|e| e.value.clone());
-                let bytes = value("max.message.bytes").and_then(|v| v.parse().ok());
-                Ok((bytes, value("cleanup.policy")))
+                let unclean = value("unclean.leader.election.enable");
+                Ok(TopicSettings {
+                    max_message_bytes: value("max.message.bytes").and_then(|v| v.parse().ok()),
+                    cleanup_policy: value("cleanup.policy"),
+                    unclean_election: unclean.is_some_and(|value| value == "true"),
+                })
             }
-            Some(Err(RDKafkaErrorCode::TopicAuthorizationFailed)) | None => Ok((None, None)),
+            Some(Err(RDKafkaErrorCode::TopicAuthorizationFailed)) | None => {
+                Ok(TopicSettings::default())
+            }
             Some(Err(code)) => Err(AdminError::Topic(topic.to_owned(), code)),
         }
     }

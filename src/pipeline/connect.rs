@@ -50,6 +50,7 @@ pub async fn inspect(admin: &Admin, definition: &Definition, missing: Missing) -
         if let Some(facts) = cluster.look(admin, (topic, Operation::Read), None).await {
             cluster.inputs.insert(topic.clone(), facts.partitions);
             cluster.check_input(&facts);
+            cluster.check_elections(&facts, spec.delivery);
             cluster.permitted(admin, Resource::Topic(topic), Operation::Read);
         }
     }
@@ -57,12 +58,14 @@ pub async fn inspect(admin: &Admin, definition: &Definition, missing: Missing) -
     if let Some(facts) = cluster.look(admin, (&spec.output.topic, Operation::Write), create).await {
         cluster.permitted(admin, Resource::Topic(&facts.name), Operation::Write);
         cluster.output_partitions = facts.partitions;
+        cluster.check_elections(&facts, spec.delivery);
         cluster.check_limit(&facts, spec.limits.vector_bytes.0, "limits.vector_bytes");
     }
     if let Some(dead_letter) = &spec.dead_letter
         && let Some(facts) =
             cluster.look(admin, (&dead_letter.topic, Operation::Write), create).await
     {
+        cluster.check_elections(&facts, spec.delivery);
         let bytes = spec.limits.record_bytes.0 + HEADER_ROOM;
         cluster.check_limit(&facts, bytes, "limits.record_bytes + 64 KiB");
         cluster.permitted(admin, Resource::Topic(&facts.name), Operation::Write);
@@ -171,6 +174,18 @@ impl Cluster {
         }
     }
 
+    /// A leader that lacks records makes what was committed go away: once is then no promise.
+    fn check_elections(&mut self, facts: &TopicFacts, delivery: Delivery) {
+        if facts.unclean_election && delivery == Delivery::ExactlyOnce {
+            self.problems.push(format!(
+                "topic `{}` has unclean.leader.election.enable=true: a replica that lacks records \
+                 may become the leader, and records that were committed are gone; set it to false, \
+                 or choose `delivery: at_least_once`",
+                facts.name
+            ));
+        }
+    }
+
     fn check_limit(&mut self, facts: &TopicFacts, needed: u64, limit: &str) {
         let Some(bytes) = facts.max_message_bytes else { return };
         self.batch_bytes = Some(self.batch_bytes.map_or(bytes, |least| least.min(bytes)));
@@ -228,7 +243,7 @@ async fn described_soon(admin: &Admin, topic: &str) -> Result<TopicFacts, AdminE
 }
 
 fn describe(facts: &TopicFacts) -> String {
-    let TopicFacts { name, partitions, max_message_bytes, cleanup_policy } = facts;
+    let TopicFacts { name, partitions, max_message_bytes, cleanup_policy, .. } = facts;
     let bytes = max_message_bytes.map_or("not readable".to_owned(), |b| b.to_string());
     let policy = cleanup_policy.as_deref().unwrap_or("not readable");
     format!(

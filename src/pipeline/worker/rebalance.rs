@@ -240,5 +240,6 @@ pub(super) fn rules(
         accept_growth,
         cluster: place.cluster.clone(),
         platform: place.platform_hash(),
+        reach_us: definition.fold(None).reach(),
     }
 }

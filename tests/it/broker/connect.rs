@@ -48,11 +48,19 @@ fn check_connect_finds_what_would_go_wrong() {
     with_topic(&pipeline, &pipeline.input, &[("cleanup.policy", "compact")]);
     with_topic(&pipeline, &pipeline.output, &[("max.message.bytes", "1000")]);
     rename(&pipeline, &pipeline.dead_letter, "nowhere.dlq");
+    let second = Pipeline::copy("card-features.yaml", 3, |text| text);
+    with_topic(&second, &second.output, &[("unclean.leader.election.enable", "true")]);
     let (output, said) = check(&pipeline);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("cleanup.policy=compact"), "{said}");
     assert!(said.contains("at most 1000 bytes, limits.vector_bytes needs 921600"), "{said}");
     assert!(said.contains("topic `nowhere.dlq` does not exist"), "{said}");
+    let (output, said) = check(&second);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("unclean.leader.election.enable=true"), "{said}");
+    let text = std::fs::read_to_string(&second.file).unwrap();
+    std::fs::write(&second.file, text + "delivery: at_least_once\n").unwrap();
+    assert!(check(&second).0.status.success());
 }
 
 #[test]
