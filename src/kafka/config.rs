@@ -16,7 +16,8 @@ impl ClientProperties {
         Self(properties.into_iter().collect())
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// True if somebody set the property.
+    pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(n, _)| n == name)
     }
 

@@ -84,7 +84,9 @@ impl Feed {
         stop: Arc<AtomicBool>,
     ) -> Result<Self, FeedError> {
         let mut config = kafka::producer_config(properties, 1_000_000);
-        config.set("linger.ms", "20");
+        if !properties.has("linger.ms") {
+            config.set("linger.ms", "20");
+        }
         let producer =
             config.create_with_context(Deliveries::default()).map_err(FeedError::Create)?;
         Ok(Self { producer, topic: topic.to_owned(), pace, stop })

@@ -68,7 +68,6 @@ def stages(suite: str, options: Options, broker: Broker, outage_s: float) -> lis
     """The units of a suite in stages: those of a stage may run side by side, so many at a time."""
     cases = {
         "failpoints": lambda: (suites.failpoint_units(options, broker), WIDTH),
-        "sample": lambda: (suites.failpoint_units(options, broker, sample=18), WIDTH),
         "mutants": lambda: (suites.mutant_units(options, broker), WIDTH),
         # The broker is hurt: one at a time.
         "random": lambda: (suites.random_units(options, broker), 1),
@@ -76,7 +75,7 @@ def stages(suite: str, options: Options, broker: Broker, outage_s: float) -> lis
         "cluster": lambda: ([suites.cluster_unit(options)], 1),
     }
     names = {
-        "short": ["mutants", "sample", "random", "outage", "cluster"],
+        "short": ["mutants", "failpoints", "random", "outage", "cluster"],
         "all": ["mutants", "failpoints", "random", "outage", "cluster"],
     }
     return [cases[name]() for name in names.get(suite, [suite])]

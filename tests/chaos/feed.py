@@ -87,6 +87,7 @@ class Feed:
     def close(self) -> None:
         """Ends the stream without waiting for what is under way."""
         self._stop.set()
-        self._thread.join(10)
+        if self._thread.is_alive():
+            self._thread.join(10)
         self._producer.purge()
         self._producer.poll(0)

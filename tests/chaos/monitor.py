@@ -69,7 +69,8 @@ class Monitor:
     def stop(self) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(30)
+            if thread.is_alive():
+                thread.join(30)
 
     def positions(self) -> dict[int, int]:
         """Committed offset of each partition, 0 before the first commit."""

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import random
 
 from . import cluster, episode, failpoints, mutants
 from .broker import Broker
@@ -78,16 +77,10 @@ def outage_unit(options: Options, broker: Broker, seconds: float) -> Unit:
         name, options.seed, shape, broker, options.binary, options.scratch, [fault]))
 
 
-def failpoint_units(options: Options, broker: Broker, sample: int | None = None) -> list[Unit]:
-    """All enumerated cases, or a sample that has every place and goes round with the seed."""
-    cases = failpoints.all_cases()
-    if sample is not None:
-        rnd = random.Random(options.seed)
-        rnd.shuffle(cases)
-        first = list({place: (place, action) for place, action in cases}.values())
-        cases = (first + [c for c in cases if c not in first])[:sample]
+def failpoint_units(options: Options, broker: Broker) -> list[Unit]:
+    """All enumerated cases."""
     units = []
-    for index, (place, action) in enumerate(cases):
+    for index, (place, action) in enumerate(failpoints.all_cases()):
         protocol = options.protocols[(options.seed + index) % len(options.protocols)]
         pipeline = options.pipelines[index % len(options.pipelines)]
         case = failpoints.case(place, action, options.seed + index, pipeline, protocol)

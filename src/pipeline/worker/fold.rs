@@ -132,9 +132,18 @@ impl Worker {
     /// Acts on what a queue told beside records.
     fn heed(&mut self, id: &TopicPartition, notice: Notice) -> Result<(), WorkerError> {
         match notice {
-            Notice::OutOfRange => self.begin_again(id),
+            Notice::OutOfRange => {
+                let committed = self.protocol.next(id).unwrap_or_default();
+                self.begin_again(id, Stop::OutOfRange { committed, low: -1, high: -1 })
+            }
             Notice::Error(code, reason) => {
-                warn!(topic = id.topic, id.partition, ?code, reason, "partition not read");
+                warn!(
+                    topic = id.topic,
+                    partition = id.partition,
+                    ?code,
+                    reason,
+                    "partition not read"
+                );
                 if let Some(partition) = self.partitions.get_mut(id) {
                     partition.astray = true;
                 }
@@ -143,15 +152,25 @@ impl Worker {
         }
     }
 
-    /// The log lost the records that a running partition was about to read: where it goes on, if
-    /// it does, is decided as at its assignment.
-    fn begin_again(&mut self, id: &TopicPartition) -> Result<(), WorkerError> {
+    /// The log is not the one any more that a running partition was reading: where it goes on, if
+    /// it does, is decided as at its assignment. Where a partition cannot be taken alone it stops.
+    pub(super) fn begin_again(
+        &mut self,
+        id: &TopicPartition,
+        stop: Stop,
+    ) -> Result<(), WorkerError> {
         // What was folded and published still counts.
         self.settle()?;
         let Some(next) = self.protocol.next(id).filter(|_| self.partitions.contains_key(id)) else {
             return Ok(());
         };
-        warn!(topic = id.topic, id.partition, offset = next, "offset not in the log");
+        warn!(
+            topic = id.topic,
+            partition = id.partition,
+            offset = next,
+            code = stop.code(),
+            "begins again"
+        );
         if self.source.incremental() {
             self.source.unassign(slice::from_ref(id))?;
             self.restore(vec![id.clone()]);
@@ -159,7 +178,7 @@ impl Worker {
         }
         self.drop_partition(id);
         self.source.stop_fetching(id)?;
-        self.stop_partition(id.clone(), Stop::OutOfRange { committed: next, low: -1, high: -1 });
+        self.stop_partition(id.clone(), stop);
         Ok(())
     }
 }

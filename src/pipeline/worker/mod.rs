@@ -7,6 +7,7 @@
 
 mod delivery;
 mod fold;
+mod identity;
 mod metadata;
 pub mod operator;
 mod partition;
@@ -158,6 +159,7 @@ pub struct Worker {
     fences: Fences,
     /// How often the consumer failed for good.
     rejoins: Fences,
+    identities: identity::Identities,
     pulse: Arc<Pulse>,
     report: Report,
 }
@@ -210,6 +212,7 @@ impl Worker {
             backoff: Backoff::default(),
             fences: Fences::default(),
             rejoins: Fences::default(),
+            identities: identity::Identities::default(),
             pulse,
             report,
         }
@@ -229,6 +232,7 @@ impl Worker {
     fn turn(&mut self) -> Result<(), WorkerError> {
         self.pulse.beats(watch::Doing::Group);
         self.serve_group()?;
+        self.watch_topics()?;
         self.pulse.beats(watch::Doing::Fold);
         let folded = self.fold_slices()?;
         if self.protocol.step() != Step::Fold {

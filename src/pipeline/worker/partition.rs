@@ -244,6 +244,11 @@ impl Partition {
         }
     }
 
+    /// Id of the topic that it began with, where that is known.
+    pub(super) fn topic_id(&self) -> Option<&str> {
+        self.begun.topic.0.as_deref()
+    }
+
     /// Records consumed before the committed position, by all who had the partition.
     pub(super) fn consumed(&self) -> u64 {
         self.begun.ledger.consumed

@@ -199,7 +199,8 @@ impl Recovery {
         if !start.fresh && self.store.is_some() && start.origin < start.committed {
             debug!(
                 topic = key.topic,
-                key.partition, "no snapshot to begin with, or the store is not shared"
+                partition = key.partition,
+                "no snapshot to begin with, or the store is not shared"
             );
         }
         let (from, fold) = (start.origin, self.definition.fold(Some(partitions)));

@@ -30,7 +30,13 @@ impl Worker {
         let is_first = self.suspects.insert(id.clone(), range).is_none();
         let OffsetRange { from, to } = range;
         if is_first && to - from > 1 && self.source.incremental() {
-            warn!(topic = id.topic, id.partition, from, to, "folded again to find the record");
+            warn!(
+                topic = id.topic,
+                partition = id.partition,
+                from,
+                to,
+                "folded again to find the record"
+            );
             self.source.unassign(slice::from_ref(id))?;
             let epoch = self.protocol.assigned(id.clone());
             self.question(vec![(id.clone(), epoch)]);

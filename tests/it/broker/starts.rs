@@ -141,23 +141,49 @@ fn offsets_that_were_deleted_stop_a_partition_with_snapshots() {
     stops_with(&pipeline, "OFFSET_MISSING", 100);
 }
 
+/// Deletes the topic and makes one of the same name.
+fn make_again(topic: &str) {
+    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for answer in runtime.block_on(admin.delete_topics(&[topic], &AdminOptions::new())).unwrap() {
+        answer.unwrap();
+    }
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    cluster::create(topic, 1, &[]);
+}
+
 #[test]
 fn a_topic_made_again_stops_the_partition() {
     let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
     produce_cards(&pipeline.input, 1, 100);
     let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
     assert!(daemon.wait(60).success(), "{}", daemon.log());
-    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let topics = [pipeline.input.as_str()];
-    for answer in runtime.block_on(admin.delete_topics(&topics, &AdminOptions::new())).unwrap() {
-        answer.unwrap();
-    }
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    cluster::create(&pipeline.input, 1, &[]);
+    make_again(&pipeline.input);
     produce_cards(&pipeline.input, 2, 150);
     // Kafka forgets a group's offsets of a topic that is deleted; a restored or slow one does not.
     stops_with(&pipeline, "OFFSET_MISSING", 100);
+}
+
+/// The topic has another id while it is read, and more records than the position: no read says so.
+#[test]
+fn a_topic_made_again_while_it_is_read_stops_the_partition() {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    produce_cards(&pipeline.input, 1, 100);
+    let arguments = ["--set", "workers=1", "--set", "snapshots.interval=1s"];
+    let mut daemon = Daemon::start(&pipeline, &arguments);
+    daemon.wait_until("a snapshot", 60, |d| {
+        d.metric("millstream_records_consumed_total", "") == 100.0
+            && d.metric("millstream_snapshots_total", "written") > 0.0
+    });
+    daemon.signal("-STOP");
+    make_again(&pipeline.input);
+    produce_cards(&pipeline.input, 2, 150);
+    daemon.signal("-CONT");
+    daemon.wait_until("the stop", 90, |d| d.metric("millstream_partitions_stopped", "") == 1.0);
+    let log = daemon.log();
+    let told = log.lines().find(|line| line.contains("begins again")).unwrap();
+    assert!(told.contains("TOPIC_RECREATED"), "{log}");
+    assert!(daemon.terminate().success());
 }
 
 #[test]
