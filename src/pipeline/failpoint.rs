@@ -39,6 +39,13 @@ pub(super) enum Place {
 }
 
 /// A fault planted in the protocol or the fold: the chaos suite must notice each of them.
+#[cfg_attr(
+    not(debug_assertions),
+    expect(
+        dead_code,
+        reason = "a release build can plant none, and asks for some only by pattern"
+    )
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutant {
     /// Emits from the snapshot on, or from the committed offset without a replay.

@@ -27,11 +27,13 @@ from .daemon import Binary, Daemon
 from .monitor import quantile
 from .scene import CLEANUP_S, SESSION_S, TRANSACTION_S, Plan, Scene
 from .units import say
+from .verdict import RSS_BYTES_MAX
 
 KEYS = 10_000
 GOOD = Mix(poison=0, late=0, future=0, repeated=0, null_amount=20, tombstone=0, no_key=0, wrong_type=0)
 LATENCY_RATE = 10_000
 RSS_GROWTH_MB_MAX = 400
+SLOW_BYTES_S = 1e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,6 +261,38 @@ def memory(broker: Broker, binary: Binary, home: pathlib.Path, seconds: float) -
                 f"{RSS_GROWTH_MB_MAX} MB more", grown <= RSS_GROWTH_MB_MAX and not ended)]
 
 
+def slow_output(broker: Broker, binary: Binary, home: pathlib.Path, seconds: float) -> list[Row]:
+    """Resident memory while a full topic waits and vectors leave at a crawl; what leaves, stands."""
+    if producing(binary, broker, 500_000).wait():
+        raise RuntimeError("card.transactions was not filled")
+    scene = card_scene("slow-output", broker, binary, home, "earliest")
+    scene.links = broker.links
+    rss: list[float] = []
+
+    def watch(seconds: float) -> float:
+        """Samples memory; returns how many records were published by then."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if (page := daemon.metrics()) is not None:
+                rss.append(page.sum("process_resident_memory_bytes"))
+                published = page.sum("millstream_records_published_total")
+            time.sleep(0.2)
+        return published
+
+    try:
+        scene.link("s0").narrow(SLOW_BYTES_S)
+        daemon = scene.start("s0")
+        scene.wait("a start", 60, lambda: daemon.metrics() is not None)
+        first, last = watch(seconds / 2), watch(seconds / 2)
+        alive = daemon.alive
+    finally:
+        scene.close()
+    rate = (last - first) / seconds * 2
+    measured = f"{max(rss) / 1e6:.0f} MB at most, {rate:,.0f} vectors/s all the while"
+    return [Row(f"resident memory with an output of {SLOW_BYTES_S / 1e6:.0f} MB/s, {seconds:.0f} s", measured,
+                f"{RSS_BYTES_MAX >> 20} MiB, and it goes on", alive and rate > 0 and max(rss) < RSS_BYTES_MAX)]
+
+
 def keep(path: pathlib.Path, rows: list[Row]) -> None:
     """Writes the rows beside those of other measurements, in the place of older ones."""
     held = {row["what"]: row for row in (json.loads(path.read_text()) if path.exists() else [])}
@@ -288,12 +322,13 @@ def main(argv: list[str]) -> int:
         "recovery": lambda b: recovery(b, binary, home),
         "clean_restart": lambda b: clean_restart(b, binary, home),
         "memory": lambda b: memory(b, binary, home, options.outage),
+        "slow_output": lambda b: slow_output(b, binary, home, 2 * options.seconds),
     }
     if options.release:
         measurements["throughput"] = lambda b: throughput(b, binary, home, options.records, options.rounds)
         measurements["latency"] = lambda b: latency(b, binary, home, options.seconds)
     rows = []
-    with Broker(home / "broker") as broker:
+    with Broker(home / "broker", links=1) as broker:
         topics.create(topics.admin(broker.bootstrap), ["card.transactions"], 4)
         for name, measure in measurements.items():
             if not options.only or options.only in name:

@@ -144,6 +144,12 @@ def delay(hurt: Hurt) -> float:
     return _network(hurt, lambda link: link.delay(seconds), 6)
 
 
+def narrow(hurt: Hurt) -> float:
+    """Vectors of one or all leave at a crawl, records come as ever."""
+    bytes_per_second = hurt.rnd.uniform(10_000, 60_000)
+    return _network(hurt, lambda link: link.narrow(bytes_per_second), 8)
+
+
 def _tampered(damage: Callable) -> Callable[[Hurt], float]:
     def fault(hurt: Hurt) -> float:
         slots = hurt.victims()
@@ -229,6 +235,7 @@ FAULTS = [
     Fault("network cut", cut, TAKEOVER_S, "links"),
     Fault("network half open", silence, TAKEOVER_S, "links"),
     Fault("network delay", delay, TAKEOVER_S, "links"),
+    Fault("slow output", narrow, TAKEOVER_S, "links"),
     Fault("snapshot corrupted", _tampered(_store(snapshots.corrupt)), TAKEOVER_S, "snapshots"),
     Fault("snapshot truncated", _tampered(_store(snapshots.truncate)), TAKEOVER_S, "snapshots"),
     Fault("snapshot of zero length", _tampered(_store(snapshots.empty)), TAKEOVER_S, "snapshots"),

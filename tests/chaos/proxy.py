@@ -36,6 +36,7 @@ class Link:
     cut()      closes what is open and refuses what comes
     silence()  keeps connections open and moves no byte: a half-open network
     delay(s)   every chunk waits so long, in both directions
+    narrow(n)  so many bytes a second go up, to the broker, on each connection
     heal()     all well again
     """
 
@@ -45,6 +46,7 @@ class Link:
         self.port = 0
         self.bytes = 0
         self._delay = 0.0
+        self._up_bytes_s = 0.0
         self._is_cut = False
         self._flowing = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -64,11 +66,15 @@ class Link:
     def delay(self, seconds: float) -> None:
         self._network.call(self._change(delay=seconds))
 
+    def narrow(self, bytes_per_second: float) -> None:
+        self._network.call(self._change(up_bytes_s=bytes_per_second))
+
     def heal(self) -> None:
         self._network.call(self._change())
 
-    async def _change(self, is_cut: bool = False, flowing: bool = True, delay: float = 0.0) -> None:
-        self._is_cut, self._delay = is_cut, delay
+    async def _change(self, is_cut: bool = False, flowing: bool = True, delay: float = 0.0,
+                      up_bytes_s: float = 0.0) -> None:
+        self._is_cut, self._delay, self._up_bytes_s = is_cut, delay, up_bytes_s
         if flowing:
             self._flowing.set()
         else:
@@ -90,7 +96,7 @@ class Link:
         self._writers |= pair
         try:
             await asyncio.gather(
-                self._pump(reader, inner_writer), self._pump(inner_reader, writer)
+                self._pump(reader, inner_writer, up=True), self._pump(inner_reader, writer)
             )
         except (OSError, asyncio.CancelledError):
             # An end that closed, or the network that is taken down.
@@ -100,11 +106,13 @@ class Link:
             for end in pair:
                 end.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, up: bool = False) -> None:
         while True:
             chunk = await reader.read(CHUNK)
             if self._delay:
                 await asyncio.sleep(self._delay)
+            if up and self._up_bytes_s:
+                await asyncio.sleep(len(chunk) / self._up_bytes_s)
             await self._flowing.wait()
             if not chunk:
                 raise ConnectionResetError("the other end closed")

@@ -12,6 +12,8 @@ from .monitor import quantile
 from .units import Ledger
 from .verdict import Verdict
 
+# Between them the README shows the table of the suites.
+MARKS = ("<!-- chaos -->", "<!-- /chaos -->")
 FAULTED = ("random", "outage", "cluster", "failpoint")
 
 
@@ -106,15 +108,20 @@ def table(head: list[str], rows: list[list[Any]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in rows])
 
 
-def page(told: dict[str, Any]) -> str:
-    """The Markdown page."""
-    head, total = told["header"], told["total"]
+def suites_table(told: dict[str, Any]) -> str:
+    """What was found in how many records under how many faults, by suite."""
     names = {"random": "random faults", "failpoint": "failpoints", "outage": "long outage",
              "cluster": "one of three brokers killed", "control": "cases without their mutant"}
-    suites = [
+    rows = [
         [names[kind], f["faults"], f["records"], *map(f.get, KINDS), f["aborted"], f["violations"]]
         for kind, f in told["suites"].items() if f["runs"]
     ]
+    return table(["suite", "faults", "records", *KINDS, "aborted records seen", "broken invariants"], rows)
+
+
+def page(told: dict[str, Any]) -> str:
+    """The Markdown page."""
+    head, total = told["header"], told["total"]
     faults = [[kind, f["count"], f["recovery_p50_s"], f["recovery_p99_s"], f["pause_p99_s"]]
               for kind, f in told["faults"].items()]
     mutants = [[f"`{name.replace('-', '_')}`", m["by"] if m["killed"] else f"**survived**: {m['by']}"]
@@ -128,7 +135,7 @@ computed a second time in Python, output read `read_committed`. How it works: `t
 Commit `{head['commit']}`, seed {head['seed']}, `{head['command']}`.
 {head['machine']}. Session timeout 6 s, transaction timeout 10 s; of the broker: {lowered}.
 
-{table(["suite", "faults", "records", *KINDS, "aborted records seen", "broken invariants"], suites)}
+{suites_table(told)}
 
 Over all faults: recovery p50 {total['recovery_p50_s']} s, p99 {total['recovery_p99_s']} s; the longest pause of any
 partition p50 {total['pause_p50_s']} s, p99 {total['pause_p99_s']} s. {total['replayed']:,.0f} records were replayed,
@@ -160,10 +167,20 @@ everything in the log by then is published; the pause is the longest that some p
     return text
 
 
+def put_between_marks(path: pathlib.Path, text: str) -> None:
+    """Replaces what stands between the two marks in another page."""
+    before, _, rest = path.read_text().partition(MARKS[0])
+    _, mark, after = rest.partition(MARKS[1])
+    if not mark:
+        raise ValueError(f"{path} has no {MARKS[0]} and {MARKS[1]}")
+    path.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
+
+
 def write(ledger: Ledger, path: pathlib.Path | None) -> None:
-    """Writes summary.json, and the page where one is asked for."""
+    """Writes summary.json, and where a page is asked for that page and its table in the README."""
     told = summary(ledger)
     (ledger.out / "summary.json").write_text(json.dumps(told, indent=1))
     (ledger.out / "chaos.md").write_text(page(told))
     if path is not None:
         path.write_text(page(told))
+        put_between_marks(ROOT / "README.md", suites_table(told))

@@ -17,7 +17,7 @@ from chaos.episode import deck, named
 from chaos.faults import FAULTS, JOINT
 from chaos.monitor import quantile
 from chaos.proxy import Network
-from chaos.report import page, summary
+from chaos.report import MARKS, page, put_between_marks, summary
 from chaos.scene import FILES, pipeline_text
 from chaos.units import Ledger, Unit, carry_out, totals
 from chaos.verdict import Injected, Verdict
@@ -132,6 +132,11 @@ class Links(unittest.TestCase):
         began = time.monotonic()
         self.assertEqual(self.ask(connection), b"hello")
         self.assertGreater(time.monotonic() - began, 0.15)
+        self.link.narrow(50)
+        began = time.monotonic()
+        self.assertEqual(self.ask(connection), b"hello")
+        self.assertGreater(time.monotonic() - began, 0.08)
+        self.assertLess(time.monotonic() - began, 0.4, "up only")
         self.link.silence()
         with self.assertRaises(TimeoutError):
             self.ask(connection)
@@ -187,6 +192,16 @@ class Results(unittest.TestCase):
             text = page(summary(ledger))
             self.assertIn("| SIGKILL of one | 1 | 2.5 | 2.5 | 3.0 |", text)
             self.assertIn("| `no_replay` | **survived**: survived |", text)
+
+    def test_what_stands_between_the_marks_is_replaced_and_nothing_else(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "page.md")
+            path.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
+            put_between_marks(path, "| new |")
+            self.assertEqual(path.read_text(), f"before\n{MARKS[0]}\n| new |\n{MARKS[1]}\nafter\n")
+            path.write_text("no marks")
+            with self.assertRaises(ValueError):
+                put_between_marks(path, "| new |")
 
     def test_a_mutant_is_found_by_results_or_digest_alone(self):
         survivor = self.verdict("mutant-x", True)

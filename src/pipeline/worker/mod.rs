@@ -56,7 +56,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use trouble::{Backoff, Fences};
+use trouble::{Backoff, Fences, Lately};
 
 /// Why a worker ends early.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +158,7 @@ pub struct Worker {
     backoff: Backoff,
     fences: Fences,
     /// How often the consumer failed for good.
-    rejoins: Fences,
+    rejoins: Lately,
     identities: identity::Identities,
     pulse: Arc<Pulse>,
     report: Report,
@@ -211,7 +211,7 @@ impl Worker {
             sending: Duration::ZERO,
             backoff: Backoff::default(),
             fences: Fences::default(),
-            rejoins: Fences::default(),
+            rejoins: Lately::default(),
             identities: identity::Identities::default(),
             pulse,
             report,

@@ -34,8 +34,7 @@ impl Worker {
     /// longer than its session and was replaced meanwhile fails so, once.
     fn rejoin(&mut self, error: KafkaError) -> Result<(), WorkerError> {
         warn!(worker = self.report.worker(), %error, "out of the group for good, joining anew");
-        self.rejoins.alive();
-        if let Some(times) = self.rejoins.fenced() {
+        if let Some(times) = self.rejoins.again() {
             return Err(match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::FencedInstanceId) => WorkerError::SlotUsedTwice(times),
                 _ => SourceError::Fatal(error).into(),

@@ -40,16 +40,31 @@ impl Backoff {
     }
 }
 
-/// Fences of one transactional id; beyond this many within a minute somebody else uses it.
-const FENCES_MAX: usize = 3;
-const FENCES_WITHIN: Duration = Duration::from_mins(1);
+/// What happens this often within a minute is no accident.
+const TIMES_MAX: usize = 3;
+const TIMES_WITHIN: Duration = Duration::from_mins(1);
+
+/// How often something happened lately.
+#[derive(Debug, Default)]
+pub(super) struct Lately(Vec<Instant>);
+
+impl Lately {
+    /// It happened again. How often, if that is too often to be by accident.
+    pub(super) fn again(&mut self) -> Option<usize> {
+        let now = clock::instant();
+        self.0.retain(|at| now - *at < TIMES_WITHIN);
+        self.0.push(now);
+        (self.0.len() >= TIMES_MAX).then_some(self.0.len())
+    }
+}
+
 /// A thread that was away for so long may have outlived its own transaction.
 const AWAY: Duration = Duration::from_secs(5);
 
 /// How often this worker was fenced lately.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
-    at: Vec<Instant>,
+    fenced: Lately,
     alive: Option<Instant>,
 }
 
@@ -59,16 +74,11 @@ impl Fences {
         self.alive = Some(clock::instant());
     }
 
-    /// Fenced. How often, if that is too often to be by accident. A worker that was stopped for
+    /// Fenced. How often, if somebody else uses the transactional id. A worker that was stopped for
     /// longer than its transaction lasts is fenced without anybody else.
     pub(super) fn fenced(&mut self) -> Option<usize> {
-        let now = clock::instant();
-        if self.alive.is_none_or(|alive| now - alive > AWAY) {
-            return None;
-        }
-        self.at.retain(|at| now - *at < FENCES_WITHIN);
-        self.at.push(now);
-        (self.at.len() >= FENCES_MAX).then_some(self.at.len())
+        let was_there = self.alive.is_some_and(|alive| alive.elapsed() <= AWAY);
+        was_there.then(|| self.fenced.again()).flatten()
     }
 }
 

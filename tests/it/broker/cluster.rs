@@ -4,6 +4,7 @@ use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
+    error::KafkaResult,
     producer::{BaseProducer, Producer},
 };
 use std::{
@@ -37,17 +38,23 @@ pub(super) fn unique(name: &str) -> String {
     format!("{name}-{}-{count}", std::process::id())
 }
 
+/// What the cluster answers to one question of an administrator.
+pub(super) fn administer<T>(
+    ask: impl AsyncFnOnce(&AdminClient<DefaultClientContext>, &AdminOptions) -> KafkaResult<T>,
+) -> T {
+    let admin = client().create().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(ask(&admin, &options)).unwrap()
+}
+
 /// Creates a topic.
 pub(super) fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
-    let admin: AdminClient<DefaultClientContext> = client().create().unwrap();
     let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     for (name, value) in settings {
         new = new.set(name, value);
     }
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let answers = runtime.block_on(admin.create_topics([&new], &options)).unwrap();
-    for answer in answers {
+    for answer in administer(async |admin, options| admin.create_topics([&new], options).await) {
         answer.unwrap();
     }
 }

@@ -8,8 +8,7 @@ use super::{
 };
 use rdkafka::{
     Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewPartitions},
-    client::DefaultClientContext,
+    admin::NewPartitions,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
     producer::BaseRecord,
 };
@@ -22,11 +21,25 @@ pub(super) fn commit(group: &str, topic: &str, offset: i64) {
 }
 
 pub(super) fn delete_before(topic: &str, offset: i64) {
-    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
+    cluster::administer(async |admin, options| admin.delete_records(&list, options).await);
+}
+
+/// Runs to the end of the input, as one worker; returns the log.
+fn run_to_end(pipeline: &Pipeline, arguments: &[&str]) -> String {
+    let arguments = [&["--until-end", "--set", "workers=1"], arguments].concat();
+    let mut daemon = Daemon::start(pipeline, &arguments);
+    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    daemon.log()
+}
+
+/// A hundred payments in one partition, all of them published.
+fn after_a_hundred() -> Pipeline {
+    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
+    produce_cards(&pipeline.input, 1, 100);
+    run_to_end(&pipeline, &[]);
+    pipeline
 }
 
 /// Waits for the stop, checks that it is said everywhere, and that nothing was published.
@@ -58,17 +71,13 @@ fn out_of_range_goes_on_where_the_file_says() {
     produce_cards(&pipeline.input, 1, 100);
     delete_before(&pipeline.input, 40);
     commit(&pipeline.name, &pipeline.input, 10);
-    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
-    assert!(daemon.wait(60).success(), "{}", daemon.log());
-    assert!(daemon.log().contains("consumed 60 = published"), "{}", daemon.log());
+    let log = run_to_end(&pipeline, &[]);
+    assert!(log.contains("consumed 60 = published"), "{log}");
 }
 
 #[test]
 fn records_gone_since_the_origin_stop_the_partition() {
-    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
-    produce_cards(&pipeline.input, 1, 100);
-    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
-    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    let pipeline = after_a_hundred();
     produce_cards(&pipeline.input, 2, 100);
     delete_before(&pipeline.input, 50);
     let snapshots = pipeline.directory.path().join("snapshots");
@@ -77,9 +86,8 @@ fn records_gone_since_the_origin_stop_the_partition() {
     // With the snapshot nothing of what is gone is needed.
     std::fs::remove_dir_all(&snapshots).unwrap();
     std::fs::rename(pipeline.directory.path().join("away"), &snapshots).unwrap();
-    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
-    assert!(daemon.wait(60).success(), "{}", daemon.log());
-    assert!(daemon.log().contains("consumed 100 = published"), "{}", daemon.log());
+    let log = run_to_end(&pipeline, &[]);
+    assert!(log.contains("consumed 100 = published"), "{log}");
 }
 
 /// One payment a minute, written when it happened.
@@ -99,11 +107,7 @@ fn produce_minutes(topic: &str, minutes: std::ops::Range<i64>) {
 /// no late record passes.
 #[test]
 fn a_state_that_time_bounds_is_made_again_from_what_the_log_still_has() {
-    let run = |pipeline: &Pipeline| {
-        let mut daemon = Daemon::start(pipeline, &["--until-end", "--set", "workers=1"]);
-        assert!(daemon.wait(60).success(), "{}", daemon.log());
-        daemon.log()
-    };
+    let run = |pipeline: &Pipeline| run_to_end(pipeline, &[]);
     let behind_200 = |low: i64| {
         let edit = |text| text + "outcomes: { late: reject }\n";
         let pipeline = Pipeline::copy("card-features.yaml", 1, edit);
@@ -128,14 +132,11 @@ fn a_state_that_time_bounds_is_made_again_from_what_the_log_still_has() {
 /// The group's offsets are gone, the state is not: to begin anew would publish everything twice.
 #[test]
 fn offsets_that_were_deleted_stop_a_partition_with_snapshots() {
-    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
-    produce_cards(&pipeline.input, 1, 100);
-    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
-    assert!(daemon.wait(60).success(), "{}", daemon.log());
-    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let groups = [pipeline.name.as_str()];
-    for answer in runtime.block_on(admin.delete_groups(&groups, &AdminOptions::new())).unwrap() {
+    let pipeline = after_a_hundred();
+    let group = [pipeline.name.as_str()];
+    for answer in
+        cluster::administer(async |admin, options| admin.delete_groups(&group, options).await)
+    {
         answer.unwrap();
     }
     stops_with(&pipeline, "OFFSET_MISSING", 100);
@@ -143,9 +144,9 @@ fn offsets_that_were_deleted_stop_a_partition_with_snapshots() {
 
 /// Deletes the topic and makes one of the same name.
 fn make_again(topic: &str) {
-    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for answer in runtime.block_on(admin.delete_topics(&[topic], &AdminOptions::new())).unwrap() {
+    for answer in
+        cluster::administer(async |admin, options| admin.delete_topics(&[topic], options).await)
+    {
         answer.unwrap();
     }
     std::thread::sleep(std::time::Duration::from_secs(2));
@@ -154,10 +155,7 @@ fn make_again(topic: &str) {
 
 #[test]
 fn a_topic_made_again_stops_the_partition() {
-    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
-    produce_cards(&pipeline.input, 1, 100);
-    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
-    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    let pipeline = after_a_hundred();
     make_again(&pipeline.input);
     produce_cards(&pipeline.input, 2, 150);
     // Kafka forgets a group's offsets of a topic that is deleted; a restored or slow one does not.
@@ -188,20 +186,15 @@ fn a_topic_made_again_while_it_is_read_stops_the_partition() {
 
 #[test]
 fn new_partitions_wait_until_they_are_accepted() {
-    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
-    produce_cards(&pipeline.input, 1, 100);
-    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
-    assert!(daemon.wait(60).success(), "{}", daemon.log());
-    let admin: AdminClient<DefaultClientContext> = cluster::client().create().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let pipeline = after_a_hundred();
     let more = [NewPartitions::new(&pipeline.input, 2)];
-    for answer in runtime.block_on(admin.create_partitions(&more, &AdminOptions::new())).unwrap() {
+    for answer in
+        cluster::administer(async |admin, options| admin.create_partitions(&more, options).await)
+    {
         answer.unwrap();
     }
     stops_with(&pipeline, "PARTITIONS_GREW", 100);
-    let arguments = ["--until-end", "--accept-growth", "--set", "workers=1"];
-    let mut daemon = Daemon::start(&pipeline, &arguments);
-    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    run_to_end(&pipeline, &["--accept-growth"]);
 }
 
 #[test]
@@ -214,18 +207,13 @@ fn an_offset_of_another_program_stops_the_partition() {
 
 #[test]
 fn another_definition_needs_migrate() {
-    let pipeline = Pipeline::copy("card-features.yaml", 1, |text| text);
-    produce_cards(&pipeline.input, 1, 100);
-    let mut daemon = Daemon::start(&pipeline, &["--until-end", "--set", "workers=1"]);
-    assert!(daemon.wait(60).success(), "{}", daemon.log());
+    let pipeline = after_a_hundred();
     let text = std::fs::read_to_string(&pipeline.file).unwrap();
     std::fs::write(&pipeline.file, text.replace("lateness: 5s", "lateness: 6s")).unwrap();
     stops_with(&pipeline, "OTHER_DEFINITION", 100);
     produce_cards(&pipeline.input, 2, 50);
-    let arguments = ["--until-end", "--migrate", "--set", "workers=1"];
-    let mut daemon = Daemon::start(&pipeline, &arguments);
-    assert!(daemon.wait(60).success(), "{}", daemon.log());
-    assert!(daemon.log().contains("consumed 50 = published"), "{}", daemon.log());
+    let log = run_to_end(&pipeline, &["--migrate"]);
+    assert!(log.contains("consumed 50 = published"), "{log}");
 }
 
 #[test]

@@ -201,7 +201,8 @@ fn resume(facts: &Facts<'_>, metadata: &Metadata, rules: &Rules) -> Start {
         skipped: metadata.skipped.clone(),
         snapshots,
         has_origin: begins(metadata.origin) >= lookup.low,
-        in_reach: facts.in_reach.map(|at| at.min(committed)),
+        // The record that made the watermark is needed too, and was folded.
+        in_reach: facts.in_reach.filter(|at| *at < committed),
         low: lookup.low,
         fresh: false,
     }
