@@ -153,6 +153,8 @@ def narrow(hurt: Hurt) -> float:
 def _tampered(damage: Callable) -> Callable[[Hurt], float]:
     def fault(hurt: Hurt) -> float:
         slots = hurt.victims()
+        # Another fault may have removed them just before.
+        hurt.scene.wait("a snapshot", 30, lambda: snapshots.files(hurt.scene.snapshots))
         ended = kill(hurt.scene, slots)
         damaged = damage(hurt)
         if not damaged:

@@ -8,6 +8,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 
+from . import snapshots
 from .cards import Mix
 from .faults import kill, now
 from .scene import SESSION_S
@@ -65,6 +66,8 @@ def heirs_in_doubt(run: Run) -> None:
     kill(run.scene, ["s0"])
     daemon = run.armed("s0", failpoint)
     if run.wait_for_end(daemon, failpoint):
+        # Those of a hand-over would stop partitions that have no position.
+        snapshots.delete_all(run.scene.snapshots)
         time.sleep(SESSION_S + 6)
         run.scene.start("s0")
     run.recover("death inside a transaction", began)

@@ -58,7 +58,7 @@ def delete(store: pathlib.Path, _: random.Random) -> int:
     return _each(newest(store), pathlib.Path.unlink)
 
 
-def delete_all(store: pathlib.Path, _: random.Random) -> int:
+def delete_all(store: pathlib.Path, _: random.Random | None = None) -> int:
     """The store is empty: everything is rebuilt from the log."""
     return _each(files(store), pathlib.Path.unlink)
 
