@@ -6,7 +6,7 @@ use crate::kafka::{
     admin::{Admin, AdminError, TopicFacts},
 };
 use rdkafka::error::RDKafkaErrorCode;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What was found out about the cluster.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,11 @@ pub struct Cluster {
 
 /// Room for the headers that a dead letter gets beside the record itself.
 const HEADER_ROOM: u64 = 64 * 1024;
+
+/// Until when every broker has heard of a topic.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
+const CREATED_WITHIN: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What becomes of an output topic that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +114,11 @@ impl Cluster {
             return None;
         }
         let mut answer = admin.describe(topic).await;
+        if let (Err(AdminError::Missing(_)), None | Some((Missing::Refuse, _))) = (&answer, &create)
+        {
+            // A broker that has just come up, or has not heard of a new topic, says so too.
+            answer = described_within(admin, topic, HEARD_WITHIN).await;
+        }
         let cannot = |error| format!("cannot create topic `{topic}`: {error}");
         match (&answer, create) {
             (Err(AdminError::Missing(_)), Some((Missing::Create, partitions))) => {
@@ -116,7 +126,7 @@ impl Cluster {
                     Ok(()) => self.findings.push(format!("topic `{topic}` created")),
                     Err(error) => self.problems.push(cannot(error)),
                 }
-                answer = described_soon(admin, topic).await;
+                answer = described_within(admin, topic, CREATED_WITHIN).await;
             }
             (Err(AdminError::Missing(_)), Some((Missing::Permit, partitions))) => {
                 match admin.may_create(topic, partitions).await {
@@ -230,16 +240,20 @@ fn not_permitted(resource: Resource<'_>, operation: Operation) -> String {
 }
 
 /// A topic just created takes a moment until every broker knows it.
-async fn described_soon(admin: &Admin, topic: &str) -> Result<TopicFacts, AdminError> {
-    let mut answer = admin.describe(topic).await;
-    for _ in 0..50 {
-        if answer.is_ok() {
-            break;
+async fn described_within(
+    admin: &Admin,
+    topic: &str,
+    longest: Duration,
+) -> Result<TopicFacts, AdminError> {
+    let mut left = longest.as_millis() / PAUSE.as_millis();
+    loop {
+        let answer = admin.describe(topic).await;
+        if left == 0 || !matches!(answer, Err(AdminError::Missing(_))) {
+            return answer;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        answer = admin.describe(topic).await;
+        left -= 1;
+        tokio::time::sleep(PAUSE).await;
     }
-    answer
 }
 
 fn describe(facts: &TopicFacts) -> String {
