@@ -78,8 +78,7 @@ const CONSUMER_OWNED: &[(&str, &str)] = &[
 ];
 
 const PRODUCER: &[(&str, &str)] = &[
-    // A commit waits for its last batch so long; at full speed batches fill before that.
-    ("linger.ms", "1"),
+    ("linger.ms", "5"),
     ("compression.type", "lz4"),
     ("batch.num.messages", "10000"),
     ("batch.size", "1000000"),

@@ -31,6 +31,11 @@ pub struct Topics {
     pub dead_letter: Option<String>,
 }
 
+/// A producer that was replaced. The client may take long to end it, or hang for good while brokers
+/// come and go: drop it on a thread of its own.
+#[must_use = "to drop it may block"]
+pub struct Retired(#[expect(dead_code, reason = "it is there to be dropped")] Producer);
+
 /// How long one request of a transaction may take: less than the transaction itself.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -185,13 +190,14 @@ impl Sink {
         self.producer.context().errors()
     }
 
-    /// Replaces the producer; what was under way is forgotten and must be sent again.
-    pub fn reopen(&mut self) -> Result<(), SinkError> {
-        self.producer = create(&self.config)?;
+    /// Replaces the producer; what was under way is forgotten and must be sent again. Nothing that
+    /// the one before still sends is taken once this one is initialised.
+    pub fn reopen(&mut self) -> Result<Retired, SinkError> {
+        let before = std::mem::replace(&mut self.producer, create(&self.config)?);
         if self.transaction != Transaction::Never {
             self.transaction = Transaction::Unknown;
         }
-        Ok(())
+        Ok(Retired(before))
     }
 
     fn begin(&mut self) -> Result<(), SinkError> {

@@ -92,21 +92,6 @@ impl Asker {
         Ok(answers)
     }
 
-    /// The first record of a partition with this Kafka timestamp or a later one; the end of the log
-    /// where there is none.
-    pub fn first_at(&self, partition: &TopicPartition, ms: i64) -> Result<i64, KafkaError> {
-        let TopicPartition { topic, partition } = partition;
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, *partition, Offset::Offset(ms))?;
-        let found = self.consumer.offsets_for_times(list, REQUEST_TIMEOUT)?;
-        let found = found.find_partition(topic, *partition).ok_or(KafkaError::NoMessageReceived)?;
-        found.error()?;
-        match found.offset() {
-            Offset::Offset(offset) => Ok(offset),
-            _ => Ok(self.consumer.fetch_watermarks(topic, *partition, REQUEST_TIMEOUT)?.1),
-        }
-    }
-
     /// How many members a group has, where the brokers tell.
     pub fn members(&self, group: &str) -> Option<usize> {
         let groups = self.consumer.fetch_group_list(Some(group), REQUEST_TIMEOUT).ok()?;

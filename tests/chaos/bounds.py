@@ -271,7 +271,7 @@ def slow_output(broker: Broker, binary: Binary, home: pathlib.Path, seconds: flo
 
     def watch(seconds: float) -> float:
         """Samples memory; returns how many records were published by then."""
-        deadline = time.monotonic() + seconds
+        deadline, published = time.monotonic() + seconds, 0.0
         while time.monotonic() < deadline:
             if (page := daemon.metrics()) is not None:
                 rss.append(page.sum("process_resident_memory_bytes"))

@@ -108,7 +108,8 @@ def storm(hurt: Hurt) -> float:
         slot = f"x{index}"
         scene.start(slot)
         time.sleep(hurt.rnd.uniform(0.7, 1.5))
-        if hurt.rnd.random() < 0.5:
+        # One that has not begun yet dies of SIGTERM as anything does.
+        if hurt.rnd.random() < 0.5 or scene.daemons[slot].get("/livez") is None:
             kill(scene, [slot])
         else:
             hurt.notes += scene.terminate([slot])

@@ -11,7 +11,6 @@ mod deploy;
 mod golden;
 mod json_paths;
 mod pipelines;
-mod reach;
 mod settings;
 mod snapshot_cost;
 mod snapshots;

@@ -2,7 +2,6 @@
 
 mod build;
 mod digest;
-mod reach;
 mod state;
 
 use super::Totals;

@@ -275,7 +275,9 @@ impl Worker {
             return Ok(());
         }
         if !self.broken {
-            self.sink.reopen()?;
+            let before = self.sink.reopen()?;
+            tasks::thread("retired".to_owned(), move || drop(before))
+                .expect("a thread can be started");
             (self.broken, self.sent) = (true, 0);
         }
         match self.sink.initialise(INITIALISE) {

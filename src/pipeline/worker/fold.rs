@@ -173,7 +173,10 @@ impl Worker {
         );
         if self.source.incremental() {
             self.source.unassign(slice::from_ref(id))?;
-            self.restore(vec![id.clone()]);
+            // What did not stand in time goes with it.
+            self.drop_partition(id);
+            let epoch = self.protocol.assigned(id.clone());
+            self.question(vec![(id.clone(), epoch)]);
             return Ok(());
         }
         self.drop_partition(id);

@@ -14,7 +14,7 @@ use crate::{
     source::{SourceError, SourceEvent},
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use std::sync::mpsc::TryRecvError;
+use std::{collections::BTreeSet, sync::mpsc::TryRecvError};
 use tracing::{info, warn};
 
 impl Worker {
@@ -40,10 +40,15 @@ impl Worker {
                 _ => SourceError::Fatal(error).into(),
             });
         }
-        let all: Vec<TopicPartition> = self.protocol.all().cloned().collect();
+        // A stopped partition may have left the protocol and is ours all the same.
+        let all: BTreeSet<TopicPartition> =
+            self.protocol.all().chain(self.stopped.keys()).cloned().collect();
+        let all: Vec<TopicPartition> = all.into_iter().collect();
         self.drop_partitions(&all);
         self.report.revoked(&all, true);
         self.refresh();
+        // Nobody waits for answers of the client before any more.
+        self.questions.clear();
         self.source.rejoin()?;
         Ok(())
     }
@@ -122,20 +127,7 @@ impl Worker {
         self.sent = self.outbox.retain_owners(self.sent, |owner| protocol.is_current(owner));
     }
 
-    /// Partitions that stay ours and whose states are no longer to be trusted.
-    pub(super) fn restore(&mut self, ids: Vec<TopicPartition>) {
-        let asked: Asked = ids
-            .into_iter()
-            .map(|id| {
-                let epoch = self.protocol.restore(&id);
-                self.partitions.remove(&id);
-                (id, epoch)
-            })
-            .collect();
-        self.question(asked);
-    }
-
-    /// The same for partitions whose new epochs are known.
+    /// Partitions that stay ours, under new epochs, and whose states are no longer to be trusted.
     pub(super) fn begin_anew(
         &mut self,
         restore: Vec<(TopicPartition, Epoch)>,
@@ -239,6 +231,5 @@ pub(super) fn rules(
         accept_growth,
         cluster: place.cluster.clone(),
         platform: place.platform_hash(),
-        reach_us: definition.fold(None).reach(),
     }
 }

@@ -121,8 +121,7 @@ impl Recovery {
             let identity = identities.iter().find(|identity| identity.name == id.topic);
             let partitions_before = before.get(&id.topic).copied();
             let high = lookup.high;
-            let in_reach = self.in_reach(source, &lookup)?;
-            let result = self.begin(&lookup, identity, (partitions_before, in_reach));
+            let result = self.begin(&lookup, identity, partitions_before);
             found.push(Found { id, epoch, high, result });
         }
         Ok(found)
@@ -156,21 +155,14 @@ impl Recovery {
         Ok(before)
     }
 
-    /// The first record that a state needs whose origin is gone, if no needed one is. Whether one
-    /// was before the log is not known: a record in it that is not needed says that none was.
-    fn in_reach(&self, source: &Asker, lookup: &Lookup) -> Result<Option<i64>, KafkaError> {
-        let Some(from_ms) = self.rules.needed_from_ms(lookup) else { return Ok(None) };
-        let first = source.first_at(&lookup.partition, from_ms)?;
-        Ok((first > lookup.low).then_some(first))
-    }
-
     fn begin(
         &self,
         lookup: &Lookup,
         identity: Option<&TopicIdentity>,
-        before: (Option<i32>, Option<i64>),
+        partitions_before: Option<i32>,
     ) -> Result<(protocol::Start, Box<Beginning>), Stop> {
-        let Looked { key, partitions, entries, decision } = self.look(lookup, identity, before);
+        let Looked { key, partitions, entries, decision } =
+            self.look(lookup, identity, partitions_before);
         let start = decision?;
         let topic = (key.topic_id.clone(), partitions);
         let usable = entries.iter().filter(|e| start.snapshots.contains(&e.name.position.offset));
@@ -178,20 +170,6 @@ impl Recovery {
             if let Some(fold) = self.load(entry, &start) {
                 return Ok(self.ready(start, entry.name.position.offset, fold, topic));
             }
-        }
-        if !start.has_origin
-            && let Some(from) = start.in_reach
-        {
-            warn!(
-                topic = key.topic,
-                partition = key.partition,
-                from,
-                "the log has lost the state's origin, not what the state still depends on: made \
-                 again from there, values agree to 1e-9, the digest begins anew"
-            );
-            let start = Start { origin: from, digest: None, ..start };
-            let fold = self.definition.fold(Some(partitions));
-            return Ok(self.ready(start, from, fold, topic));
         }
         if !start.has_origin {
             return Err(Stop::ReplayGap { origin: start.origin, low: start.low });
@@ -217,8 +195,7 @@ impl Recovery {
         let lookup = lookups.pop().ok_or(KafkaError::NoMessageReceived)?;
         let identities = asker.identities(slice::from_ref(&id.topic));
         let before = self.partitions_before(asker, slice::from_ref(&lookup))?;
-        let before = (before.get(&id.topic).copied(), self.in_reach(asker, &lookup)?);
-        let looked = self.look(&lookup, identities.first(), before);
+        let looked = self.look(&lookup, identities.first(), before.get(&id.topic).copied());
         Ok((lookup, looked))
     }
 
@@ -226,7 +203,7 @@ impl Recovery {
         &self,
         lookup: &Lookup,
         identity: Option<&TopicIdentity>,
-        (partitions_before, in_reach): (Option<i32>, Option<i64>),
+        partitions_before: Option<i32>,
     ) -> Looked {
         let topic = &lookup.partition.topic;
         let known = self.inputs.get(topic).copied().unwrap_or(1);
@@ -247,7 +224,6 @@ impl Recovery {
             partitions_before,
             snapshots: &positions,
             other_snapshots,
-            in_reach,
         };
         let decision = start::decide(&facts, &self.rules);
         Looked { key, partitions, entries, decision }

@@ -91,21 +91,6 @@ impl Gates {
         self.progress.highest.map(|_| self.progress.watermark(self.options.lateness_us))
     }
 
-    /// How far the Kafka timestamp of a record may be before an event time that matters at the
-    /// watermark, microseconds; none where a record may pass whatever the times are.
-    pub fn reach(&self) -> Option<i64> {
-        let GateOptions { event_time, lateness_us, max_ahead_us, max_jump_us, .. } = &self.options;
-        let GateOptions { late, late_replayed, future, .. } = &self.options;
-        if max_jump_us.is_some() || [late, late_replayed, future].contains(&&Policy::Keep) {
-            return None;
-        }
-        let ahead_us = match event_time {
-            EventTime::Kafka => 0,
-            EventTime::Column { .. } => (*max_ahead_us)?,
-        };
-        Some(lateness_us.saturating_add(ahead_us))
-    }
-
     /// All the state that the gates have.
     pub fn progress(&self) -> Progress {
         self.progress

@@ -10,7 +10,6 @@ use rdkafka::{
     Offset, TopicPartitionList,
     admin::NewPartitions,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
-    producer::BaseRecord,
 };
 
 pub(super) fn commit(group: &str, topic: &str, offset: i64) {
@@ -88,45 +87,6 @@ fn records_gone_since_the_origin_stop_the_partition() {
     std::fs::rename(pipeline.directory.path().join("away"), &snapshots).unwrap();
     let log = run_to_end(&pipeline, &[]);
     assert!(log.contains("consumed 100 = published"), "{log}");
-}
-
-/// One payment a minute, written when it happened.
-fn produce_minutes(topic: &str, minutes: std::ops::Range<i64>) {
-    let producer = cluster::producer();
-    for minute in minutes {
-        let ts = 1_767_225_600_000 + minute * 60_000;
-        let value = format!(
-            r#"{{"tx_id":"t{minute}","card_id":"c","merchant_id":"m","category":"fuel","amount":{minute},"currency":"EUR","lat":1,"lon":2,"channel":"web","ts":{ts}}}"#
-        );
-        producer.send(BaseRecord::to(topic).key("c").payload(&value).timestamp(ts)).unwrap();
-    }
-    cluster::flush(&producer);
-}
-
-/// The windows are an hour long: what is older than two hours and the lateness is not needed, where
-/// no late record passes.
-#[test]
-fn a_state_that_time_bounds_is_made_again_from_what_the_log_still_has() {
-    let run = |pipeline: &Pipeline| run_to_end(pipeline, &[]);
-    let behind_200 = |low: i64| {
-        let edit = |text| text + "outcomes: { late: reject }\n";
-        let pipeline = Pipeline::copy("card-features.yaml", 1, edit);
-        produce_minutes(&pipeline.input, 0..200);
-        run(&pipeline);
-        produce_minutes(&pipeline.input, 200..250);
-        std::fs::remove_dir_all(pipeline.directory.path().join("snapshots")).unwrap();
-        delete_before(&pipeline.input, low);
-        pipeline
-    };
-    let [whole, again, short] = [0, 78, 79].map(behind_200);
-    stops_with(&short, "REPLAY_GAP", 200);
-    assert!(!run(&whole).contains("made again from there"));
-    assert!(run(&again).contains("made again from there"));
-    let vectors = |pipeline: &Pipeline| -> Vec<Vec<u8>> {
-        topic::dump(&pipeline.output).into_iter().map(|d| d.value.unwrap()).collect()
-    };
-    assert_eq!(vectors(&again), vectors(&whole));
-    assert_eq!(vectors(&again).len(), 250);
 }
 
 /// The group's offsets are gone, the state is not: to begin anew would publish everything twice.

@@ -38,8 +38,6 @@ pub(super) struct Start {
     pub(super) snapshots: Vec<i64>,
     /// True if the log still has the origin, or what it lost of the records behind it is skipped.
     pub(super) has_origin: bool,
-    /// Where a state can begin instead that is as good, though not the same to the bit.
-    pub(super) in_reach: Option<i64>,
     /// First offset in the log.
     pub(super) low: i64,
     /// True if the position is new and must be committed before the first record.
@@ -56,19 +54,6 @@ pub(super) struct Rules {
     pub(super) accept_growth: bool,
     pub(super) cluster: Option<String>,
     pub(super) platform: u32,
-    /// How far before the watermark records lie that the state depends on, where that has an end.
-    pub(super) reach_us: Option<i64>,
-}
-
-impl Rules {
-    /// The Kafka timestamp, in milliseconds, from which on the log is needed to make a state again
-    /// whose origin it has lost; none where all of it is, or nothing is lost.
-    pub(super) fn needed_from_ms(&self, lookup: &Lookup) -> Option<i64> {
-        let metadata = Metadata::parse(&lookup.committed.as_ref()?.metadata)?;
-        let is_lost = metadata.origin < lookup.low && metadata.state_hash == self.state_hash;
-        let needed = metadata.watermark?.saturating_sub(self.reach_us?);
-        (is_lost && metadata.ticks.is_empty()).then(|| needed.div_euclid(1_000).max(0))
-    }
 }
 
 /// What was found out about a partition.
@@ -85,8 +70,6 @@ pub(super) struct Facts<'a> {
     pub(super) snapshots: &'a [i64],
     /// True if there are snapshots of this partition under another definition or topic id.
     pub(super) other_snapshots: bool,
-    /// First record that is needed to make the state again, if the log has all of them.
-    pub(super) in_reach: Option<i64>,
 }
 
 /// Decides where a partition begins.
@@ -122,7 +105,7 @@ pub(super) fn decide(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
         let (ours, theirs) = (rules.state_hash, metadata.state_hash);
         return Err(Stop::OtherDefinition { ours, theirs });
     }
-    if !start.has_origin && start.snapshots.is_empty() && start.in_reach.is_none() {
+    if !start.has_origin && start.snapshots.is_empty() {
         return Err(Stop::ReplayGap { origin: start.origin, low: lookup.low });
     }
     Ok(start)
@@ -201,8 +184,6 @@ fn resume(facts: &Facts<'_>, metadata: &Metadata, rules: &Rules) -> Start {
         skipped: metadata.skipped.clone(),
         snapshots,
         has_origin: begins(metadata.origin) >= lookup.low,
-        // The record that made the watermark is needed too, and was folded.
-        in_reach: facts.in_reach.filter(|at| *at < committed),
         low: lookup.low,
         fresh: false,
     }
@@ -220,7 +201,6 @@ fn begin_empty(lookup: &Lookup, at: i64) -> Start {
         skipped: Skipped::default(),
         snapshots: Vec::new(),
         has_origin: true,
-        in_reach: None,
         low: lookup.low,
         fresh: true,
     }

@@ -32,9 +32,8 @@ pub enum Stop {
     /// The records that made the state are gone.
     #[error(
         "the state cannot be rebuilt: it began at offset {origin}, the log now begins at {low}, and \
-         no snapshot in between can be used; values would be wrong without the records between (a \
-         state that only time bounds can do without: see Recovery in docs/operations.md); bring a \
-         snapshot back, or reset the group's offsets to begin anew"
+         no snapshot in between can be used; values would be wrong without the records between; \
+         bring a snapshot back, or reset the group's offsets to begin anew"
     )]
     ReplayGap {
         /// Where the state began.

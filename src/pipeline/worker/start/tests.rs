@@ -12,7 +12,6 @@ fn rules() -> Rules {
         accept_growth: false,
         cluster: Some("here".to_owned()),
         platform: 1,
-        reach_us: None,
     }
 }
 
@@ -34,7 +33,6 @@ fn facts(lookup: &Lookup) -> Facts<'_> {
         partitions_before: None,
         snapshots: &[],
         other_snapshots: false,
-        in_reach: None,
     }
 }
 
@@ -99,30 +97,6 @@ fn a_snapshot_closes_the_gap_that_retention_made() {
     let facts = Facts { snapshots: &[30], ..facts(&lookup) };
     let start = decide(&facts, &rules()).unwrap();
     assert_eq!((start.snapshots, start.has_origin), (vec![30], false));
-}
-
-#[test]
-fn a_state_that_time_bounds_begins_anew_where_the_log_has_all_it_needs() {
-    let text = Metadata { watermark: Some(9_000_500), ..metadata(7, 3) }.to_string();
-    let lookup = lookup(Some((50, &text)));
-    let rules = Rules { reach_us: Some(4_000_000), ..rules() };
-    assert_eq!(rules.needed_from_ms(&lookup), Some(5_000));
-    let begin = |in_reach| decide(&Facts { in_reach, ..facts(&lookup) }, &rules);
-    let gap = || Err(Stop::ReplayGap { origin: 3, low: 10 });
-    assert_eq!(begin(None), gap());
-    assert_eq!(begin(Some(30)).unwrap().in_reach, Some(30));
-    assert_eq!(begin(Some(50)), gap(), "the log has nothing of what was folded");
-    let needs = |metadata: Metadata, rules: &Rules| {
-        let text = metadata.to_string();
-        rules.needed_from_ms(&self::lookup(Some((50, &text))))
-    };
-    let known = || Metadata { watermark: Some(9_000_500), ..metadata(7, 3) };
-    assert_eq!(needs(known(), &Rules { reach_us: None, ..rules.clone() }), None);
-    assert_eq!(needs(Metadata { watermark: None, ..known() }, &rules), None);
-    assert_eq!(needs(Metadata { origin: 10, ..known() }, &rules), None, "nothing is lost");
-    assert_eq!(needs(Metadata { state_hash: 8, ..known() }, &rules), None);
-    let ticks = vec![crate::state::snapshot::LogPosition { offset: 20, tick: 1 }];
-    assert_eq!(needs(Metadata { ticks, ..known() }, &rules), None);
 }
 
 fn skips(from: i64, to: i64) -> String {
