@@ -113,12 +113,12 @@ impl Cluster {
         if self.unreachable {
             return None;
         }
-        let mut answer = admin.describe(topic).await;
-        if let (Err(AdminError::Missing(_)), None | Some((Missing::Refuse, _))) = (&answer, &create)
-        {
-            // A broker that has just come up, or has not heard of a new topic, says so too.
-            answer = described_within(admin, topic, HEARD_WITHIN).await;
-        }
+        // A broker that has just come up, or has not heard of a new topic, calls it missing too.
+        let patience = match create {
+            None | Some((Missing::Refuse, _)) => HEARD_WITHIN,
+            Some((Missing::Create | Missing::Permit, _)) => Duration::ZERO,
+        };
+        let mut answer = described_within(admin, topic, patience).await;
         let cannot = |error| format!("cannot create topic `{topic}`: {error}");
         match (&answer, create) {
             (Err(AdminError::Missing(_)), Some((Missing::Create, partitions))) => {
@@ -239,7 +239,7 @@ fn not_permitted(resource: Resource<'_>, operation: Operation) -> String {
     )
 }
 
-/// A topic just created takes a moment until every broker knows it.
+/// Describes a topic; one that is missing is asked for again until the time is over.
 async fn described_within(
     admin: &Admin,
     topic: &str,

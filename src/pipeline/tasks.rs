@@ -22,6 +22,11 @@ pub fn thread<T: Send + 'static>(
     thread::Builder::new().name(name).spawn(work)
 }
 
+/// Drops what may take long to end on a thread of its own.
+pub fn drop_elsewhere<T: Send + 'static>(value: T) {
+    thread("retired".to_owned(), move || drop(value)).expect("a thread can be started");
+}
+
 /// The result of a joined thread; a panic is reported and becomes none.
 pub fn joined<T>(handle: thread::JoinHandle<T>) -> Option<T> {
     let name = handle.thread().name().unwrap_or_default().to_owned();

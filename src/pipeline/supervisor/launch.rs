@@ -230,9 +230,7 @@ impl Start {
                     let reason = std::error::Error::source(&error).map(ToString::to_string);
                     warn!(worker = self.index, %error, reason, "no transactions yet, trying again");
                     thread::sleep(Duration::from_millis(250));
-                    let before = sink.reopen()?;
-                    tasks::thread("retired".to_owned(), move || drop(before))
-                        .expect("a thread can be started");
+                    tasks::drop_elsewhere(sink.reopen()?);
                 }
             }
         }

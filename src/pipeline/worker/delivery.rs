@@ -275,9 +275,7 @@ impl Worker {
             return Ok(());
         }
         if !self.broken {
-            let before = self.sink.reopen()?;
-            tasks::thread("retired".to_owned(), move || drop(before))
-                .expect("a thread can be started");
+            tasks::drop_elsewhere(self.sink.reopen()?);
             (self.broken, self.sent) = (true, 0);
         }
         match self.sink.initialise(INITIALISE) {

@@ -10,7 +10,6 @@ use crate::{
     source::Source,
     state::snapshot::OffsetRange,
 };
-use std::slice;
 use tracing::{debug, warn};
 
 /// Records of one slice while a partition replays: about 20 ms of folding.
@@ -171,15 +170,11 @@ impl Worker {
             code = stop.code(),
             "begins again"
         );
-        if self.source.incremental() {
-            self.source.unassign(slice::from_ref(id))?;
-            // What did not stand in time goes with it.
-            self.drop_partition(id);
-            let epoch = self.protocol.assigned(id.clone());
-            self.question(vec![(id.clone(), epoch)]);
-            return Ok(());
-        }
+        // What did not stand in time goes with it.
         self.drop_partition(id);
+        if self.source.incremental() {
+            return self.take_anew(id);
+        }
         self.source.stop_fetching(id)?;
         self.stop_partition(id.clone(), stop);
         Ok(())

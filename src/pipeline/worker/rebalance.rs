@@ -14,7 +14,7 @@ use crate::{
     source::{SourceError, SourceEvent},
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use std::{collections::BTreeSet, sync::mpsc::TryRecvError};
+use std::{collections::BTreeSet, slice, sync::mpsc::TryRecvError};
 use tracing::{info, warn};
 
 impl Worker {
@@ -125,6 +125,14 @@ impl Worker {
         }
         let protocol = &self.protocol;
         self.sent = self.outbox.retain_owners(self.sent, |owner| protocol.is_current(owner));
+    }
+
+    /// A dropped partition that stays ours begins under a new epoch, where it is found to stand.
+    pub(super) fn take_anew(&mut self, id: &TopicPartition) -> Result<(), WorkerError> {
+        self.source.unassign(slice::from_ref(id))?;
+        let epoch = self.protocol.assigned(id.clone());
+        self.question(vec![(id.clone(), epoch)]);
+        Ok(())
     }
 
     /// Partitions that stay ours, under new epochs, and whose states are no longer to be trusted.

@@ -6,7 +6,7 @@ use crate::{
     kafka::{Notice, TopicPartition},
     state::snapshot::OffsetRange,
 };
-use std::slice;
+
 use tracing::warn;
 
 /// What a slice brought beside records.
@@ -37,10 +37,7 @@ impl Worker {
                 to,
                 "folded again to find the record"
             );
-            self.source.unassign(slice::from_ref(id))?;
-            let epoch = self.protocol.assigned(id.clone());
-            self.question(vec![(id.clone(), epoch)]);
-            return Ok(());
+            return self.take_anew(id);
         }
         self.suspects.remove(id);
         self.source.stop_fetching(id)?;
