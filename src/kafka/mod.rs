@@ -4,6 +4,7 @@ pub mod admin;
 mod client;
 mod config;
 mod ffi;
+mod in_time;
 
 pub use client::{Consumer, ConsumerEvents, Deliveries, Producer, Rebalance, TopicPartition};
 pub use config::{
@@ -13,7 +14,8 @@ pub use config::{
 pub use ffi::{
     Membership, Notice, Operation, PartitionQueue, Resource, TopicIdentity, TransactionError,
     Wakeup, assignment_lost, authorized_operations, commit_transaction, log_end, membership,
-    metadata, produce, ring_events, send_offsets, silence_events, topic_identities,
+    metadata, produce, ring_events, silence_events, topic_identities,
 };
+pub use in_time::send_offsets_in_time;
 
 pub(crate) use client::unassign;

@@ -20,7 +20,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     producer::Producer as _,
 };
-use std::{ffi::CString, time::Duration};
+use std::{ffi::CString, sync::Arc, time::Duration};
 
 /// Topics to write to.
 #[derive(Debug, Clone)]
@@ -34,14 +34,15 @@ pub struct Topics {
 /// A producer that was replaced. The client may take long to end it, or hang for good while brokers
 /// come and go: drop it on a thread of its own.
 #[must_use = "to drop it may block"]
-pub struct Retired(#[expect(dead_code, reason = "it is there to be dropped")] Producer);
+pub struct Retired(#[expect(dead_code, reason = "it is there to be dropped")] Arc<Producer>);
 
 /// How long one request of a transaction may take: less than the transaction itself.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The producer side of a worker.
 pub struct Sink {
-    producer: Producer,
+    /// Shared with a call that did not come back in time.
+    producer: Arc<Producer>,
     config: ClientConfig,
     output: CString,
     dead_letter: Option<CString>,
@@ -71,7 +72,7 @@ impl Sink {
             |topic: &str| CString::new(topic).map_err(|e| SinkError::Create(KafkaError::Nul(e)));
         let id = config.get("transactional.id");
         Ok(Self {
-            producer: create(config)?,
+            producer: Arc::new(create(config)?),
             config: config.clone(),
             output: name(&topics.output)?,
             dead_letter: topics.dead_letter.as_deref().map(name).transpose()?,
@@ -114,7 +115,7 @@ impl Sink {
         for index in from..outbox.len() {
             let message = outbox.message(index);
             let (topic, producer) = match message.parts.target {
-                Target::Output => (&self.output, &self.producer),
+                Target::Output => (&self.output, &*self.producer),
                 Target::DeadLetter => (
                     self.dead_letter.as_ref().expect("checked: rejects have a topic to go to"),
                     self.outside.as_ref().unwrap_or(&self.producer),
@@ -156,14 +157,15 @@ impl Sink {
         Ok(usize::try_from(self.producer.in_flight_count() + outside).unwrap_or(0))
     }
 
-    /// Puts positions into the transaction, whose messages must all stand.
+    /// Puts positions into the transaction, whose messages must all stand. After an error the
+    /// producer may still be at it: replace it.
     pub fn send_offsets(
         &mut self,
-        offsets: &TopicPartitionList,
-        membership: &Membership,
+        offsets: TopicPartitionList,
+        membership: Membership,
     ) -> Result<(), SinkError> {
         self.begin()?;
-        Ok(kafka::send_offsets(&self.producer, offsets, membership, REQUEST_TIMEOUT)?)
+        Ok(kafka::send_offsets_in_time(&self.producer, offsets, membership, REQUEST_TIMEOUT)?)
     }
 
     /// Commits the transaction: messages and positions stand from now on.
@@ -193,7 +195,7 @@ impl Sink {
     /// Replaces the producer; what was under way is forgotten and must be sent again. Nothing that
     /// the one before still sends is taken once this one is initialised.
     pub fn reopen(&mut self) -> Result<Retired, SinkError> {
-        let before = std::mem::replace(&mut self.producer, create(&self.config)?);
+        let before = std::mem::replace(&mut self.producer, Arc::new(create(&self.config)?));
         if self.transaction != Transaction::Never {
             self.transaction = Transaction::Unknown;
         }

@@ -30,5 +30,6 @@ pub use operations::{Operation, Resource, authorized_operations};
 pub use produce::produce;
 pub use queue::{Notice, PartitionQueue};
 pub use topic::{TopicIdentity, topic_identities};
-pub use transaction::{Membership, TransactionError, commit_transaction, membership, send_offsets};
+pub(super) use transaction::send_offsets;
+pub use transaction::{Membership, TransactionError, commit_transaction, membership};
 pub use wakeup::{Wakeup, ring_events, silence_events};

@@ -20,6 +20,9 @@ pub struct Membership {
     metadata: *mut sys::rd_kafka_consumer_group_metadata_t,
 }
 
+// SAFETY: the metadata is a copy of its own that nobody else refers to, and is only read.
+unsafe impl Send for Membership {}
+
 impl Membership {
     /// The metadata of somebody who never joined `group`, which a broker accepts.
     pub fn outsider(group: &str) -> Option<Self> {
@@ -100,8 +103,9 @@ impl TransactionError {
     }
 }
 
-/// Puts offsets into the open transaction.
-pub fn send_offsets(
+/// Puts offsets into the open transaction. May block for good, whatever the timeout says: see
+/// [`send_offsets_in_time`](crate::kafka::send_offsets_in_time).
+pub(in crate::kafka) fn send_offsets(
     producer: &Producer,
     offsets: &TopicPartitionList,
     membership: &Membership,

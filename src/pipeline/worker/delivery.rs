@@ -140,7 +140,7 @@ impl Worker {
         };
         let positions = self.positions(moves);
         let list = source::offsets(&positions).expect("positions are offsets");
-        match self.sink.send_offsets(&list, &membership) {
+        match self.sink.send_offsets(list, membership) {
             Ok(()) => {
                 failpoint::passed(Place::AfterSendOffsets);
                 self.protocol.offsets_sent();
