@@ -77,6 +77,11 @@ pub trait Clean: Send + Debug {
         Horizon::Stateless
     }
 
+    /// How far before a row, in event time, other rows may lie that its result depends on.
+    fn reach(&self) -> Horizon {
+        self.horizon()
+    }
+
     /// Forgets an entity key, so that another one can use its slot.
     fn forget(&mut self, _slot: Slot) {}
 

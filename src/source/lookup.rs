@@ -101,7 +101,9 @@ impl Asker {
 
     /// Which topics the names stand for now. A topic that is gone, or may not be described, is not
     /// among them; neither is any where the brokers do not tell ids.
-    pub fn identities(&self, topics: &[String]) -> Vec<TopicIdentity> {
-        kafka::topic_identities(self.consumer.client(), topics, REQUEST_TIMEOUT).unwrap_or_default()
+    ///
+    /// Errors: the sentence of the client when the brokers did not answer.
+    pub fn identities(&self, topics: &[String]) -> Result<Vec<TopicIdentity>, String> {
+        kafka::topic_identities(self.consumer.client(), topics, REQUEST_TIMEOUT)
     }
 }

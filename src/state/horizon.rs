@@ -23,6 +23,15 @@ impl Horizon {
             Self::Forever => false,
         }
     }
+
+    /// Its length; none if it has no end.
+    pub fn microseconds(self) -> Option<i64> {
+        match self {
+            Self::Stateless => Some(0),
+            Self::For(us) => Some(us),
+            Self::Forever => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -38,5 +47,7 @@ mod tests {
         assert!(Horizon::For(3).is_past(10, 14));
         assert!(!Horizon::For(i64::MAX).is_past(10, i64::MAX));
         assert!(Horizon::Stateless.is_past(10, 11));
+        let lengths = [Horizon::Stateless, Horizon::For(3), Horizon::Forever];
+        assert_eq!(lengths.map(Horizon::microseconds), [Some(0), Some(3), None]);
     }
 }

@@ -11,6 +11,7 @@ mod deploy;
 mod golden;
 mod json_paths;
 mod pipelines;
+mod reach;
 mod settings;
 mod snapshot_cost;
 mod snapshots;

@@ -13,7 +13,7 @@ use crate::{
     batch::{Reason, Rejections, Rows, Slot},
     registry::{self, Component, Node, Problem, Span, schema_of},
     state::{
-        KeyColumns, is_key_type,
+        Horizon, KeyColumns, is_key_type,
         snapshot::{Saved, Section, SnapshotError},
     },
 };
@@ -90,6 +90,11 @@ impl Clean for DropDuplicates {
             }
         }
         rows.filter(&keep)
+    }
+
+    /// Whether a record is a first one depends on the first before it, and so on.
+    fn reach(&self) -> Horizon {
+        Horizon::Forever
     }
 
     fn state_bytes(&self) -> usize {

@@ -150,6 +150,13 @@ impl Clean for Outlier {
         }
     }
 
+    fn reach(&self) -> Horizon {
+        match &self.judge {
+            Judge::Range(_) => Horizon::Stateless,
+            Judge::ZScore(zscore) => Horizon::For(zscore.over_us),
+        }
+    }
+
     fn forget(&mut self, slot: Slot) {
         if let Judge::ZScore(zscore) = &mut self.judge {
             zscore.histories.forget(slot);

@@ -2,6 +2,7 @@
 
 mod build;
 mod digest;
+mod reach;
 mod state;
 
 use super::Totals;

@@ -223,6 +223,7 @@ impl Start {
     fn sink(&self) -> Result<Option<Sink>, WorkerError> {
         let mut sink = Sink::open(&self.clients.producer, &self.clients.topics)?;
         while !self.stop.load(Ordering::Relaxed) {
+            self.pulse.connects();
             match sink.initialise(Duration::from_secs(5)) {
                 Ok(()) => return Ok(Some(sink)),
                 Err(error) if error.remedy() == Remedy::Stop => return Err(error.into()),

@@ -195,10 +195,10 @@ impl Worker {
         }
     }
 
-    fn positions(&self, moves: &[Move<TopicPartition>]) -> Vec<Position> {
-        let position = |m: &Move<TopicPartition>| {
-            Some(self.partitions.get(&m.id)?.position(m.to, &self.place))
-        };
+    fn positions(&mut self, moves: &[Move<TopicPartition>]) -> Vec<Position> {
+        let Self { partitions, place, .. } = self;
+        let position =
+            |m: &Move<TopicPartition>| Some(partitions.get_mut(&m.id)?.position(m.to, place));
         moves.iter().filter_map(position).collect()
     }
 

@@ -57,7 +57,8 @@ impl Worker {
         let work = move || {
             let found = asker.identities(&topics);
             drop(asker);
-            drop(sender.send(found));
+            // Who did not answer is asked again next time.
+            drop(sender.send(found.unwrap_or_default()));
         };
         tasks::thread("identities".to_owned(), work).expect("a thread can be started");
         self.identities.answer = Some(receiver);

@@ -3,7 +3,8 @@
 //! ASCII, under 4096 bytes, one line of `name=value` pairs behind a version:
 //! `ms1 sh=<state hash> or=<origin> wm=<watermark us> dg=<digest> n=<consumed>,<published>,..`, and
 //! where they are known `pf` the platform, `cl` the cluster, `ti` the topic id, `np` the topic's
-//! partitions, `sn` the newest snapshot, `sk` skipped offsets as ranges `from-to`. `dg` is missing
+//! partitions, `sn` the newest snapshot, `rb` the
+//! offset that a state can be rebuilt from without what is before it, `sk` skipped offsets as ranges `from-to`. `dg` is missing
 //! where no state was folded that it could be compared with. Two have their place for
 //! held records: `tk` lists logged ticks as `offset+tick`, `lh` is the lowest held offset.
 
@@ -33,6 +34,8 @@ pub(super) struct Metadata {
     pub(super) partitions: Option<i32>,
     /// Position of the newest snapshot.
     pub(super) snapshot: Option<i64>,
+    /// Where the state can begin anew without what is before.
+    pub(super) rebuild: Option<i64>,
     /// Offsets that an operator skipped.
     pub(super) skipped: Skipped,
     /// Logged ticks since the older kept snapshot.
@@ -60,6 +63,7 @@ impl Metadata {
             topic_id: None,
             partitions: None,
             snapshot: None,
+            rebuild: None,
             skipped: Skipped::default(),
             ticks: Vec::new(),
             lowest_held: None,
@@ -81,6 +85,7 @@ impl fmt::Display for Metadata {
         optional(f, "ti", self.topic_id.as_ref())?;
         optional(f, "np", self.partitions)?;
         optional(f, "sn", self.snapshot)?;
+        optional(f, "rb", self.rebuild)?;
         optional(f, "lh", self.lowest_held)?;
         debug_assert!(self.skipped.ranges().len() <= SKIPPED_MAX, "they have no room");
         list(f, "sk", self.skipped.ranges())?;
@@ -130,6 +135,7 @@ impl Metadata {
                 "ti" => rest.topic_id = Some(value.to_owned()),
                 "np" => rest.partitions = Some(value.parse().ok()?),
                 "sn" => rest.snapshot = Some(value.parse().ok()?),
+                "rb" => rest.rebuild = Some(value.parse().ok()?),
                 "lh" => rest.lowest_held = Some(value.parse().ok()?),
                 "sk" => rest.skipped = each(value, parse_range)?.try_into().ok()?,
                 "tk" => rest.ticks = each(value, parse_position)?,
@@ -174,8 +180,8 @@ mod tests {
         fn any_metadata()(
             state_hash: u64, origin in 0..i64::MAX, watermark: Option<i64>, digest: Option<u64>,
             n in proptest::array::uniform5(any::<u64>()),
-            (platform, partitions, snapshot, lowest_held)
-                in any::<(Option<u32>, Option<i32>, Option<i64>, Option<i64>)>(),
+            (platform, partitions, snapshot, lowest_held, rebuild)
+                in any::<(Option<u32>, Option<i32>, Option<i64>, Option<i64>, Option<i64>)>(),
             (cluster, topic_id) in (
                 proptest::option::of("[A-Za-z0-9_-]{22}"), proptest::option::of("[A-Za-z0-9_-]{22}"),
             ),
@@ -191,7 +197,7 @@ mod tests {
                 ticks.into_iter().map(|(offset, tick)| LogPosition { offset, tick }).collect();
             Metadata {
                 watermark, digest, platform, cluster, topic_id, partitions, snapshot, skipped, ticks,
-                lowest_held, ..Metadata::new(state_hash, origin, 0, ledger)
+                lowest_held, rebuild, ..Metadata::new(state_hash, origin, 0, ledger)
             }
         }
     }

@@ -8,12 +8,14 @@
 mod delivery;
 mod fold;
 mod identity;
+mod member;
 mod metadata;
 pub mod operator;
 mod partition;
 mod place;
 mod progress;
 mod rebalance;
+mod rebuild;
 mod recovery;
 mod report;
 mod snapshots;
@@ -56,7 +58,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use trouble::{Backoff, Fences, Lately};
+use trouble::{Backoff, Fences};
 
 /// Why a worker ends early.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +71,7 @@ pub enum WorkerError {
     Sink(#[from] SinkError),
     /// Somebody else keeps taking this worker's transactional id, or its place in the group.
     #[error(
-        "fenced {0} times within a minute: another process uses the same `instance` or \
+        "fenced {0} times within minutes: another process uses the same `instance` or \
          `group_instance_id`; each process of a pipeline needs its own"
     )]
     SlotUsedTwice(usize),
@@ -157,8 +159,7 @@ pub struct Worker {
     sending: Duration,
     backoff: Backoff,
     fences: Fences,
-    /// How often the consumer failed for good.
-    rejoins: Lately,
+    membership: member::Member,
     identities: identity::Identities,
     pulse: Arc<Pulse>,
     report: Report,
@@ -211,7 +212,7 @@ impl Worker {
             sending: Duration::ZERO,
             backoff: Backoff::default(),
             fences: Fences::default(),
-            rejoins: Lately::default(),
+            membership: member::Member::default(),
             identities: identity::Identities::default(),
             pulse,
             report,
@@ -261,6 +262,7 @@ impl Worker {
     /// where this one ended.
     fn finish(&mut self) -> Result<(), WorkerError> {
         failpoint::passed(failpoint::Place::DuringShutdown);
+        self.membership.leave();
         let deadline = clock::instant() + self.options.settle;
         self.settle()?;
         while (self.protocol.has_moved() || self.protocol.step() != Step::Fold)

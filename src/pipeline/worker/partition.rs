@@ -1,7 +1,7 @@
 //! One assigned partition: its fold, and what is to be committed of it. Where it stands the
 //! protocol knows.
 
-use super::{Report, metadata::Metadata, place::Place};
+use super::{Report, metadata::Metadata, place::Place, rebuild::Rebuild};
 use crate::{
     batch::{Outbox, RawBatch},
     kafka::TopicPartition,
@@ -48,6 +48,8 @@ pub(super) struct Beginning {
     pub(super) skipped: Skipped,
     /// Position of the newest snapshot.
     pub(super) snapshot: Option<i64>,
+    /// Where the state could begin anew, as committed.
+    pub(super) rebuild: Option<i64>,
 }
 
 /// One assigned partition.
@@ -75,6 +77,7 @@ pub(super) struct Partition {
     pub(super) taken: i64,
     /// Ranges of skipped offsets that the log has told of.
     told: BTreeSet<OffsetRange>,
+    rebuild: Rebuild,
     begun: Beginning,
 }
 
@@ -82,6 +85,10 @@ impl Partition {
     /// A partition that is to begin as was found out.
     pub(super) fn new(begun: Beginning, epoch: Epoch) -> Self {
         let id = begun.id.clone();
+        let mut rebuild = Rebuild::new(begun.fold.reach(), begun.rebuild);
+        if let (Some(offset), Some(watermark)) = (begun.snapshot, begun.fold.watermark()) {
+            rebuild.note(offset, watermark);
+        }
         Self {
             epoch,
             end: begun.end,
@@ -96,6 +103,7 @@ impl Partition {
             snapshot: begun.snapshot,
             taken: 0,
             told: BTreeSet::new(),
+            rebuild,
             begun,
         }
     }
@@ -196,11 +204,14 @@ impl Partition {
     }
 
     /// The position to commit, with everything that is to be known beside it.
-    pub(super) fn position(&self, offset: i64, place: &Place) -> Position {
+    pub(super) fn position(&mut self, offset: i64, place: &Place) -> Position {
         let mut ledger = self.begun.ledger;
         ledger += &self.pending;
         assert!(ledger.balanced(), "every record has exactly one outcome: {ledger:?}");
         let Beginning { fold, origin, topic: (topic_id, partitions), skipped, .. } = &self.begun;
+        if let Some(watermark) = fold.watermark() {
+            self.rebuild.note(offset, watermark);
+        }
         let metadata = Metadata {
             watermark: fold.watermark(),
             platform: Some(place.platform_hash()),
@@ -208,6 +219,7 @@ impl Partition {
             topic_id: topic_id.clone(),
             partitions: Some(*partitions),
             snapshot: self.snapshot,
+            rebuild: self.rebuild.from(),
             skipped: skipped.clone(),
             ..Metadata::new(place.state_hash, *origin, fold.digest(), ledger)
         };

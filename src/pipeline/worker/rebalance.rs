@@ -11,35 +11,32 @@ use crate::{
         failpoint::{self, Place as FailPlace},
         protocol::{Epoch, Phase},
     },
-    source::{SourceError, SourceEvent},
+    source::SourceEvent,
 };
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use std::{collections::BTreeSet, slice, sync::mpsc::TryRecvError};
 use tracing::{info, warn};
 
 impl Worker {
     /// Carries out what the group asks for.
     pub(super) fn serve_group(&mut self) -> Result<(), WorkerError> {
+        if !self.membership.is_in(|| self.source.rejoin())? {
+            return Ok(());
+        }
         while let Some(event) = self.source.serve() {
             match event {
                 SourceEvent::Assigned(partitions) => self.assigned(partitions)?,
                 SourceEvent::Revoked { partitions, lost } => self.give_back(&partitions, lost)?,
-                SourceEvent::Failed(error) => self.rejoin(error)?,
+                SourceEvent::Failed(error) => return self.left(error),
             }
         }
         self.hear_answers()
     }
 
-    /// The client is of no use any more: everything is lost, and another one joins. One that slept
-    /// longer than its session and was replaced meanwhile fails so, once.
-    fn rejoin(&mut self, error: KafkaError) -> Result<(), WorkerError> {
+    /// The client is of no use any more: everything is lost, and another one joins.
+    fn left(&mut self, error: KafkaError) -> Result<(), WorkerError> {
         warn!(worker = self.report.worker(), %error, "out of the group for good, joining anew");
-        if let Some(times) = self.rejoins.again() {
-            return Err(match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::FencedInstanceId) => WorkerError::SlotUsedTwice(times),
-                _ => SourceError::Fatal(error).into(),
-            });
-        }
+        self.membership.lost(error)?;
         // A stopped partition may have left the protocol and is ours all the same.
         let all: BTreeSet<TopicPartition> =
             self.protocol.all().chain(self.stopped.keys()).cloned().collect();
@@ -49,7 +46,6 @@ impl Worker {
         self.refresh();
         // Nobody waits for answers of the client before any more.
         self.questions.clear();
-        self.source.rejoin()?;
         Ok(())
     }
 

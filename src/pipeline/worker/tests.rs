@@ -54,6 +54,7 @@ fn found(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) 
         topic: (None, 2),
         skipped: Skipped::default(),
         snapshot: None,
+        rebuild: None,
     };
     let result = Ok((start, Box::new(beginning)));
     Found { id, epoch, high: end, result }

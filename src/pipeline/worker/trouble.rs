@@ -40,21 +40,38 @@ impl Backoff {
     }
 }
 
-/// What happens this often within a minute is no accident.
-const TIMES_MAX: usize = 3;
-const TIMES_WITHIN: Duration = Duration::from_mins(1);
+/// How often something happened lately, and how often is no accident any more.
+#[derive(Debug)]
+pub(super) struct Lately {
+    times: usize,
+    within: Duration,
+    at: Vec<Instant>,
+}
 
-/// How often something happened lately.
-#[derive(Debug, Default)]
-pub(super) struct Lately(Vec<Instant>);
+impl Default for Lately {
+    /// Three times a minute.
+    fn default() -> Self {
+        Self::limit(3, Duration::from_mins(1))
+    }
+}
 
 impl Lately {
+    /// So often within that time is no accident.
+    pub(super) fn limit(times: usize, within: Duration) -> Self {
+        Self { times, within, at: Vec::new() }
+    }
+
     /// It happened again. How often, if that is too often to be by accident.
     pub(super) fn again(&mut self) -> Option<usize> {
         let now = clock::instant();
-        self.0.retain(|at| now - *at < TIMES_WITHIN);
-        self.0.push(now);
-        (self.0.len() >= TIMES_MAX).then_some(self.0.len())
+        self.at.retain(|at| now - *at < self.within);
+        self.at.push(now);
+        (self.at.len() >= self.times).then_some(self.at.len())
+    }
+
+    /// True if it happened once.
+    pub(super) fn is_first(&self) -> bool {
+        self.at.len() == 1
     }
 }
 

@@ -52,6 +52,11 @@ impl Pulse {
         self.at_ms.store(now, Ordering::Relaxed);
     }
 
+    /// Another attempt to be known to the coordinator begins.
+    pub fn connects(&self) {
+        self.beats(Doing::Start);
+    }
+
     pub(super) fn ended(&self) {
         self.beats(Doing::Ended);
     }

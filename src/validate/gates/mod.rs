@@ -91,6 +91,15 @@ impl Gates {
         self.progress.highest.map(|_| self.progress.watermark(self.options.lateness_us))
     }
 
+    /// How far event times may be beyond the watermark, microseconds; none where records pass
+    /// whatever their event time is, or by what passed before.
+    pub fn reach(&self) -> Option<i64> {
+        let GateOptions { lateness_us, max_jump_us, .. } = self.options;
+        let GateOptions { late, late_replayed, future, .. } = &self.options;
+        let keeps = [late, late_replayed, future].contains(&&Policy::Keep);
+        (max_jump_us.is_none() && !keeps).then_some(lateness_us)
+    }
+
     /// All the state that the gates have.
     pub fn progress(&self) -> Progress {
         self.progress

@@ -10,6 +10,7 @@ use rdkafka::{
     Offset, TopicPartitionList,
     admin::NewPartitions,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
+    producer::BaseRecord,
 };
 
 pub(super) fn commit(group: &str, topic: &str, offset: i64) {
@@ -89,6 +90,49 @@ fn records_gone_since_the_origin_stop_the_partition() {
     assert!(log.contains("consumed 100 = published"), "{log}");
 }
 
+/// One payment a minute.
+fn produce_minutes(topic: &str, minutes: std::ops::Range<i64>) {
+    let producer = cluster::producer();
+    for minute in minutes {
+        let ts = 1_767_225_600_000 + minute * 60_000;
+        let value = format!(
+            r#"{{"tx_id":"t{minute}","card_id":"c","merchant_id":"m","category":"fuel","amount":{minute},"currency":"EUR","lat":1,"lon":2,"channel":"web","ts":{ts}}}"#
+        );
+        producer.send(BaseRecord::to(topic).key("c").payload(&value)).unwrap();
+    }
+    cluster::flush(&producer);
+}
+
+/// The windows are an hour long: what is older than that and the lateness is not needed, where no
+/// late record passes. At the end of minute 199 that is what was folded by the end of minute 79.
+#[test]
+fn a_state_that_time_bounds_is_rebuilt_from_what_the_log_still_has() {
+    let behind_200 = |low: i64| {
+        let edit = |text| text + "outcomes: { late: reject }\n";
+        let pipeline = Pipeline::copy("card-features.yaml", 1, edit);
+        for minutes in [0..80, 80..200] {
+            produce_minutes(&pipeline.input, minutes);
+            run_to_end(&pipeline, &[]);
+        }
+        produce_minutes(&pipeline.input, 200..250);
+        std::fs::remove_dir_all(pipeline.directory.path().join("snapshots")).unwrap();
+        delete_before(&pipeline.input, low);
+        pipeline
+    };
+    let [whole, again, short] = [0, 80, 81].map(behind_200);
+    stops_with(&short, "REPLAY_GAP", 200);
+    assert!(!run_to_end(&whole, &[]).contains("rebuilt from there"));
+    assert!(run_to_end(&again, &[]).contains("rebuilt from there"));
+    let vectors = |pipeline: &Pipeline| -> Vec<Vec<u8>> {
+        topic::dump(&pipeline.output).into_iter().map(|d| d.value.unwrap()).collect()
+    };
+    assert_eq!(vectors(&again), vectors(&whole));
+    assert_eq!(vectors(&again).len(), 250);
+    // The state that began anew goes on as any other.
+    produce_minutes(&again.input, 250..260);
+    assert!(run_to_end(&again, &[]).contains("consumed 10 = published 10"));
+}
+
 /// The group's offsets are gone, the state is not: to begin anew would publish everything twice.
 #[test]
 fn offsets_that_were_deleted_stop_a_partition_with_snapshots() {
@@ -100,6 +144,28 @@ fn offsets_that_were_deleted_stop_a_partition_with_snapshots() {
         answer.unwrap();
     }
     stops_with(&pipeline, "OFFSET_MISSING", 100);
+}
+
+/// Without a position only the snapshots tell that the group was here before: while the store is
+/// away that is not known, and nothing is published.
+#[test]
+fn a_store_that_is_away_is_waited_for_where_the_offsets_are_gone() {
+    let pipeline = after_a_hundred();
+    let group = [pipeline.name.as_str()];
+    cluster::administer(async |admin, options| admin.delete_groups(&group, options).await);
+    let [snapshots, away] = ["snapshots", "away"].map(|name| pipeline.directory.path().join(name));
+    std::fs::rename(&snapshots, &away).unwrap();
+    std::fs::write(&snapshots, "not a directory").unwrap();
+
+    let mut daemon = Daemon::start(&pipeline, &["--set", "workers=1"]);
+    let asks = "not known yet where partitions stand, asking again";
+    daemon.wait_until(asks, 30, |d| d.log().contains(asks));
+    assert!(daemon.log().contains("snapshots not read"), "{}", daemon.log());
+    std::fs::remove_file(&snapshots).unwrap();
+    std::fs::rename(&away, &snapshots).unwrap();
+    daemon.wait_until("OFFSET_MISSING", 30, |d| d.log().contains("OFFSET_MISSING"));
+    assert!(daemon.terminate().success());
+    assert_eq!(topic::dump(&pipeline.output).len(), 100);
 }
 
 /// Deletes the topic and makes one of the same name.

@@ -24,7 +24,6 @@ use crate::{
     store::SnapshotStore,
     telemetry::{BuildInfo, Metrics},
 };
-use rdkafka::error::KafkaError;
 use std::{collections::BTreeMap, sync::Arc};
 use tracing::{info, warn};
 
@@ -42,7 +41,7 @@ pub enum OperatorError {
     Source(#[from] SourceError),
     /// Positions were not told.
     #[error("where the partition stands was not told: {0}")]
-    Lookup(#[from] KafkaError),
+    Lookup(String),
     /// Somebody runs the pipeline.
     #[error(
         "the group has members: they would not notice, or overwrite it; stop all instances of the \
@@ -130,6 +129,7 @@ impl Operator {
         let metrics = Arc::new(Metrics::new(&build));
         let rules = rebalance::rules(&definition, (false, false), &place);
         let identities = source.asker().identities(&[topic.to_owned()]);
+        let identities = identities.map_err(OperatorError::Lookup)?;
         let inputs: BTreeMap<String, i32> =
             identities.into_iter().map(|topic| (topic.name, topic.partitions)).collect();
         let id = TopicPartition { topic: topic.to_owned(), partition };
@@ -158,7 +158,8 @@ impl Operator {
     }
 
     fn look(&self) -> Result<(Lookup, Looked), OperatorError> {
-        Ok(self.recovery.inspect(&self.source.asker(), &self.id)?)
+        let looked = self.recovery.inspect(&self.source.asker(), &self.id);
+        looked.map_err(|unknown| OperatorError::Lookup(unknown.to_string()))
     }
 
     /// The position that is to be changed, with its metadata.

@@ -38,6 +38,8 @@ pub(super) struct Start {
     pub(super) snapshots: Vec<i64>,
     /// True if the log still has the origin, or what it lost of the records behind it is skipped.
     pub(super) has_origin: bool,
+    /// Where the state can begin anew with what the log has, as good though not the same to the bit.
+    pub(super) rebuild: Option<i64>,
     /// First offset in the log.
     pub(super) low: i64,
     /// True if the position is new and must be committed before the first record.
@@ -105,7 +107,7 @@ pub(super) fn decide(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
         let (ours, theirs) = (rules.state_hash, metadata.state_hash);
         return Err(Stop::OtherDefinition { ours, theirs });
     }
-    if !start.has_origin && start.snapshots.is_empty() {
+    if !start.has_origin && start.snapshots.is_empty() && start.rebuild.is_none() {
         return Err(Stop::ReplayGap { origin: start.origin, low: lookup.low });
     }
     Ok(start)
@@ -184,9 +186,16 @@ fn resume(facts: &Facts<'_>, metadata: &Metadata, rules: &Rules) -> Start {
         skipped: metadata.skipped.clone(),
         snapshots,
         has_origin: begins(metadata.origin) >= lookup.low,
+        rebuild: rebuild(metadata).filter(|at| same && begins(*at) >= lookup.low),
         low: lookup.low,
         fresh: false,
     }
+}
+
+/// Where a state can begin anew: not where records are held, nor where nothing is known of it.
+fn rebuild(metadata: &Metadata) -> Option<i64> {
+    let is_plain = metadata.ticks.is_empty() && metadata.lowest_held.is_none();
+    metadata.rebuild.filter(|_| is_plain && metadata.digest.is_some())
 }
 
 /// An empty state at `at`, which becomes its origin.
@@ -199,6 +208,7 @@ fn begin_empty(lookup: &Lookup, at: i64) -> Start {
         digest: None,
         ledger: Ledger::default(),
         skipped: Skipped::default(),
+        rebuild: None,
         snapshots: Vec::new(),
         has_origin: true,
         low: lookup.low,

@@ -3,6 +3,8 @@
 //! The committed positions may have to wait for a dead peer's transaction, a snapshot may be large
 //! and its store slow: meanwhile the worker goes on with its other partitions.
 
+mod states;
+
 use super::{
     metadata::Metadata,
     partition::Beginning,
@@ -13,11 +15,11 @@ use crate::{
     kafka::{TopicIdentity, TopicPartition},
     pipeline::{Definition, Fold, failpoint, protocol, protocol::Epoch, tasks},
     source::{Asker, Lookup},
-    state::snapshot::{self, SnapshotError},
-    store::{Entry, Name, PartitionKey, SnapshotStore},
-    telemetry::{Metrics, SnapshotRejection},
+    store::{Entry, PartitionKey, SnapshotStore, StoreError},
+    telemetry::Metrics,
 };
 use rdkafka::error::KafkaError;
+use states::Unusable;
 use std::{
     collections::BTreeMap,
     slice,
@@ -60,7 +62,22 @@ pub(super) struct Recovery {
     pub(super) inputs: BTreeMap<String, i32>,
 }
 
-const BACKOFF: Duration = Duration::from_millis(250);
+/// Pauses between two questions: the first, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+
+/// Why it is not known where partitions stand. Time helps: it is asked again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unknown {
+    /// The coordinator or a leader did not answer, or a transaction is still open.
+    #[error("committed offsets not read: {0}")]
+    Positions(#[from] KafkaError),
+    /// Without the id of a topic its snapshots are not found.
+    #[error("topics not described: {0}")]
+    Identities(String),
+    /// A partition that has no position, or no log to begin with, cannot do without.
+    #[error("snapshots not read: {0}")]
+    Snapshots(#[from] StoreError),
+}
 
 /// Partitions asked about under the epochs of their assignments.
 pub(super) type Asked = Vec<(TopicPartition, Epoch)>;
@@ -87,19 +104,21 @@ impl Recovery {
         asked: &Asked,
         sender: &mpsc::SyncSender<Vec<Found>>,
     ) -> Option<Vec<Found>> {
+        let (mut pause, longest) = PAUSE;
         loop {
             match self.find(source, asked) {
                 Ok(found) => return Some(found),
-                Err(error) => warn!(%error, "committed offsets not read, trying again"),
+                Err(error) => warn!(%error, "not known yet where partitions stand, asking again"),
             }
             if let Err(mpsc::TrySendError::Disconnected(_)) = sender.try_send(Vec::new()) {
                 return None;
             }
-            thread::sleep(BACKOFF);
+            thread::sleep(pause);
+            pause = longest.min(pause * 2);
         }
     }
 
-    fn find(&self, source: &Asker, asked: &Asked) -> Result<Vec<Found>, KafkaError> {
+    fn find(&self, source: &Asker, asked: &Asked) -> Result<Vec<Found>, Unknown> {
         let partitions: Vec<TopicPartition> = asked.iter().map(|(id, _)| id.clone()).collect();
         let lookups = match source.look_up(&partitions) {
             Err(_) if failpoint::mutant() == Some(failpoint::Mutant::ResetToEarliest) => {
@@ -109,10 +128,7 @@ impl Recovery {
         };
         let mut topics: Vec<String> = partitions.into_iter().map(|id| id.topic).collect();
         topics.dedup();
-        // A broker without an id, such as the embedded one, has no topic ids either and does not
-        // answer in time.
-        let has_ids = self.place.cluster.is_some();
-        let identities = if has_ids { source.identities(&topics) } else { Vec::new() };
+        let identities = self.identities(source, &topics)?;
         let before = self.partitions_before(source, &lookups)?;
         let epoch_of = |id: &TopicPartition| asked.iter().find(|(other, _)| other == id);
         let mut found = Vec::with_capacity(lookups.len());
@@ -121,10 +137,19 @@ impl Recovery {
             let identity = identities.iter().find(|identity| identity.name == id.topic);
             let partitions_before = before.get(&id.topic).copied();
             let high = lookup.high;
-            let result = self.begin(&lookup, identity, partitions_before);
+            let result = self.begin(self.look(&lookup, identity, partitions_before)?)?;
             found.push(Found { id, epoch, high, result });
         }
         Ok(found)
+    }
+
+    /// Which topics the names stand for. A broker without an id, such as the embedded one, has no
+    /// topic ids either and does not answer in time.
+    fn identities(&self, source: &Asker, topics: &[String]) -> Result<Vec<TopicIdentity>, Unknown> {
+        if self.place.cluster.is_none() {
+            return Ok(Vec::new());
+        }
+        source.identities(topics).map_err(Unknown::Identities)
     }
 
     /// How many partitions the topics had when others of them were committed: asked where some
@@ -157,22 +182,44 @@ impl Recovery {
 
     fn begin(
         &self,
-        lookup: &Lookup,
-        identity: Option<&TopicIdentity>,
-        partitions_before: Option<i32>,
-    ) -> Result<(protocol::Start, Box<Beginning>), Stop> {
-        let Looked { key, partitions, entries, decision } =
-            self.look(lookup, identity, partitions_before);
-        let start = decision?;
+        looked: Looked,
+    ) -> Result<Result<(protocol::Start, Box<Beginning>), Stop>, Unknown> {
+        let Looked { key, partitions, entries, decision } = looked;
+        let start = match decision {
+            Ok(start) => start,
+            Err(stop) => return Ok(Err(stop)),
+        };
         let topic = (key.topic_id.clone(), partitions);
-        let usable = entries.iter().filter(|e| start.snapshots.contains(&e.name.position.offset));
-        for entry in usable {
-            if let Some(fold) = self.load(entry, &start) {
-                return Ok(self.ready(start, entry.name.position.offset, fold, topic));
+        let mut away = None;
+        for entry in &entries {
+            let at = entry.name.position.offset;
+            if !start.snapshots.contains(&at) {
+                continue;
+            }
+            match self.load(entry, &start) {
+                Ok(fold) => return Ok(Ok(self.ready(start, at, fold, topic))),
+                Err(Unusable::Away(error)) => away = Some(error),
+                Err(Unusable::Rejected(..)) => {}
             }
         }
+        if !start.has_origin
+            && let (Some(from), None) = (start.rebuild, &away)
+        {
+            let TopicPartition { topic: name, partition } = &start.partition;
+            warn!(
+                topic = name,
+                partition,
+                from,
+                "the log has lost the state's origin, not what the state still depends on: rebuilt \
+                 from there, values agree to 1e-9, the digest begins anew"
+            );
+            let start = Start { origin: from, digest: None, ..start };
+            let fold = self.definition.fold(Some(partitions));
+            return Ok(Ok(self.ready(start, from, fold, topic)));
+        }
         if !start.has_origin {
-            return Err(Stop::ReplayGap { origin: start.origin, low: start.low });
+            let gap = Stop::ReplayGap { origin: start.origin, low: start.low };
+            return away.map_or(Ok(Err(gap)), |error| Err(error.into()));
         }
         if !start.fresh && self.store.is_some() && start.origin < start.committed {
             debug!(
@@ -182,7 +229,7 @@ impl Recovery {
             );
         }
         let (from, fold) = (start.origin, self.definition.fold(Some(partitions)));
-        Ok(self.ready(start, from, fold, topic))
+        Ok(Ok(self.ready(start, from, fold, topic)))
     }
 
     /// What a start would find of one partition, and what it would decide.
@@ -190,12 +237,12 @@ impl Recovery {
         &self,
         asker: &Asker,
         id: &TopicPartition,
-    ) -> Result<(Lookup, Looked), KafkaError> {
+    ) -> Result<(Lookup, Looked), Unknown> {
         let mut lookups = asker.look_up(slice::from_ref(id))?;
         let lookup = lookups.pop().ok_or(KafkaError::NoMessageReceived)?;
-        let identities = asker.identities(slice::from_ref(&id.topic));
+        let identities = self.identities(asker, slice::from_ref(&id.topic))?;
         let before = self.partitions_before(asker, slice::from_ref(&lookup))?;
-        let looked = self.look(&lookup, identities.first(), before.get(&id.topic).copied());
+        let looked = self.look(&lookup, identities.first(), before.get(&id.topic).copied())?;
         Ok((lookup, looked))
     }
 
@@ -204,7 +251,7 @@ impl Recovery {
         lookup: &Lookup,
         identity: Option<&TopicIdentity>,
         partitions_before: Option<i32>,
-    ) -> Looked {
+    ) -> Result<Looked, Unknown> {
         let topic = &lookup.partition.topic;
         let known = self.inputs.get(topic).copied().unwrap_or(1);
         let partitions = identity.map_or(known, |identity| identity.partitions);
@@ -215,7 +262,11 @@ impl Recovery {
             topic_id: identity.map(|identity| identity.id.clone()),
             partition: lookup.partition.partition,
         };
-        let (entries, other_snapshots) = self.list(&key, lookup.committed.is_none());
+        let is_new = lookup.committed.is_none();
+        let (entries, other_snapshots, away) = match self.list(&key, is_new) {
+            Ok((entries, others)) => (entries, others, None),
+            Err(error) => (Vec::new(), false, Some(error)),
+        };
         let positions: Vec<i64> = entries.iter().map(|e| e.name.position.offset).collect();
         let facts = Facts {
             lookup,
@@ -226,7 +277,14 @@ impl Recovery {
             other_snapshots,
         };
         let decision = start::decide(&facts, &self.rules);
-        Looked { key, partitions, entries, decision }
+        // The log has everything, it only takes longer; but whether the group was here before only
+        // the store knows where there is no position, and a log that lost its begin needs it.
+        match away {
+            Some(error) if is_new || matches!(decision, Err(Stop::ReplayGap { .. })) => {
+                Err(error.into())
+            }
+            _ => Ok(Looked { key, partitions, entries, decision }),
+        }
     }
 
     fn ready(
@@ -236,78 +294,25 @@ impl Recovery {
         fold: Fold,
         topic: (Option<String>, i32),
     ) -> (protocol::Start, Box<Beginning>) {
-        let Start { partition: id, origin, committed, end, digest, ledger, skipped, fresh, .. } =
-            start;
+        let Start { partition: id, origin, committed, end, digest, ledger, skipped, .. } = start;
+        let Start { fresh, rebuild, .. } = start;
         let snapshot = (from > origin).then_some(from);
         // What is skipped may be gone from the log: nothing is read of it.
         let from = skipped.next_kept(from).min(committed);
         let emitter = self.definition.emitter(Some(self.output_partitions));
-        let beginning =
-            Beginning { id, fold, emitter, origin, ledger, digest, end, topic, skipped, snapshot };
-        (protocol::Start { from, committed, fresh }, Box::new(beginning))
-    }
-
-    /// Snapshots of the partition, newest first, and whether there are others of it. A store that
-    /// does not answer is as good as an empty one: the log has everything, it only takes longer.
-    fn list(&self, key: &PartitionKey, look_for_others: bool) -> (Vec<Entry>, bool) {
-        let Some(store) = &self.store else { return (Vec::new(), false) };
-        let entries = store.list(key).unwrap_or_else(|error| {
-            self.metrics.snapshots_rejected_total(SnapshotRejection::Unavailable).inc();
-            warn!(topic = key.topic, partition = key.partition, %error, "snapshots not listed");
-            Vec::new()
-        });
-        let others =
-            look_for_others && store.list_other(key).is_ok_and(|others| !others.is_empty());
-        (entries, others)
-    }
-
-    /// The state of one snapshot, unless it cannot be used; the log says why.
-    fn load(&self, entry: &Entry, start: &Start) -> Option<Fold> {
-        let store = self.store.as_ref()?;
-        let bytes = store.get(entry);
-        let bytes = bytes.map_err(|error| (SnapshotRejection::Unavailable, error.to_string()));
-        match bytes.and_then(|bytes| self.restore(&bytes, entry, start)) {
-            Ok(fold) => Some(fold),
-            Err((rejection, reason)) => {
-                self.metrics.snapshots_rejected_total(rejection).inc();
-                warn!(snapshot = %entry.name, reason, "snapshot not used");
-                None
-            }
-        }
-    }
-
-    fn restore(
-        &self,
-        bytes: &[u8],
-        entry: &Entry,
-        start: &Start,
-    ) -> Result<Fold, (SnapshotRejection, String)> {
-        let corrupt = |error: SnapshotError| {
-            let rejection = match error {
-                SnapshotError::NewerVersion { .. } => SnapshotRejection::Version,
-                _ => SnapshotRejection::Corrupt,
-            };
-            (rejection, error.to_string())
+        let beginning = Beginning {
+            id,
+            fold,
+            emitter,
+            origin,
+            ledger,
+            digest,
+            end,
+            topic,
+            skipped,
+            snapshot,
+            rebuild,
         };
-        let (header, sections) = snapshot::read(bytes).map_err(corrupt)?;
-        let mut fold = self.definition.fold(Some(header.partitions));
-        if Name::of(&header) != entry.name {
-            let what = "its header says that it is another one".to_owned();
-            return Err((SnapshotRejection::Topic, what));
-        }
-        fold.restore(&sections).map_err(corrupt)?;
-        let digest = format!("{:016x}", fold.digest());
-        let at = header.position.offset;
-        if header.skipped.before(at) != start.skipped.before(at) {
-            let what = "other offsets before it were skipped than the committed ones".to_owned();
-            return Err((SnapshotRejection::Definition, what));
-        }
-        let at_committed = start.skipped.next_kept(at) >= start.committed;
-        let differs = start.digest.is_some_and(|committed| committed != fold.digest());
-        if digest != header.digest || (at_committed && differs) {
-            let what = "its digest is not the committed one".to_owned();
-            return Err((SnapshotRejection::Corrupt, what));
-        }
-        Ok(fold)
+        (protocol::Start { from, committed, fresh }, Box::new(beginning))
     }
 }
