@@ -196,8 +196,8 @@ mod tests {
             let ticks =
                 ticks.into_iter().map(|(offset, tick)| LogPosition { offset, tick }).collect();
             Metadata {
-                watermark, digest, platform, cluster, topic_id, partitions, snapshot, skipped, ticks,
-                lowest_held, rebuild, ..Metadata::new(state_hash, origin, 0, ledger)
+                watermark, digest, platform, cluster, topic_id, partitions, snapshot, rebuild, skipped,
+                ticks, lowest_held, ..Metadata::new(state_hash, origin, 0, ledger)
             }
         }
     }
