@@ -6,28 +6,40 @@ use std::time::{Duration, Instant};
 
 /// Growing pauses between attempts, each shortened at random, so that many who failed together do
 /// not try again together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Backoff {
+    longest: Duration,
     attempts: u32,
     until: Option<Instant>,
     reason: Option<String>,
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::up_to(Duration::from_secs(10))
+    }
+}
 
 impl Backoff {
-    /// An attempt failed, for this reason.
-    pub(super) fn failed(&mut self, reason: &str) {
-        let pause = (FIRST_PAUSE * 2_u32.saturating_pow(self.attempts.min(10))).min(PAUSE_MAX);
+    /// With pauses of at most `longest`.
+    pub(super) fn up_to(longest: Duration) -> Self {
+        Self { longest, attempts: 0, until: None, reason: None }
+    }
+
+    /// An attempt failed, for this reason. Returns the pause before the next.
+    pub(super) fn failed(&mut self, reason: &str) -> Duration {
+        let pause = (FIRST_PAUSE * 2_u32.saturating_pow(self.attempts.min(10))).min(self.longest);
         self.attempts += 1;
-        let share = rand::rng().random_range(0.5..=1.0);
-        self.until = Some(clock::instant() + pause.mul_f64(share));
+        let pause = pause.mul_f64(rand::rng().random_range(0.5..=1.0));
+        self.until = Some(clock::instant() + pause);
         self.reason = Some(reason.to_owned());
+        pause
     }
 
     pub(super) fn succeeded(&mut self) {
-        *self = Self::default();
+        *self = Self::up_to(self.longest);
     }
 
     pub(super) fn waiting(&self) -> bool {

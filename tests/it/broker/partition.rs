@@ -10,7 +10,7 @@ use millstream::source::cards::Cards;
 use std::{collections::BTreeMap, process::Command};
 
 /// Runs `millstream partition VERB`. Returns whether it did it, and all it said.
-fn partition(pipeline: &Pipeline, verb: &str, arguments: &[&str]) -> (bool, String) {
+pub(super) fn partition(pipeline: &Pipeline, verb: &str, arguments: &[&str]) -> (bool, String) {
     let servers = format!("kafka.bootstrap_servers={}", cluster::bootstrap());
     let answer = Command::new(env!("CARGO_BIN_EXE_millstream"))
         .args(["partition", verb, pipeline.file.to_str().unwrap(), "--set", &servers])

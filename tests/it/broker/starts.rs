@@ -4,6 +4,7 @@ use super::{
     cluster,
     daemon::{Daemon, Pipeline},
     groups::produce_cards,
+    partition::partition,
     topic,
 };
 use rdkafka::{
@@ -103,24 +104,58 @@ fn produce_minutes(topic: &str, minutes: std::ops::Range<i64>) {
     cluster::flush(&producer);
 }
 
-/// The windows are an hour long: what is older than that and the lateness is not needed, where no
-/// late record passes. At the end of minute 199 that is what was folded by the end of minute 79.
+/// 200 minutes folded and 50 that wait, in a log that begins at `low`. The windows are an hour long:
+/// what is older than that and the lateness is not needed, where no late record passes. At the end
+/// of minute 199 that is what was folded by the end of minute 79.
+fn behind_200(low: i64) -> Pipeline {
+    let edit = |text| text + "outcomes: { late: reject }\n";
+    let pipeline = Pipeline::copy("card-features.yaml", 1, edit);
+    for minutes in [0..80, 80..200] {
+        produce_minutes(&pipeline.input, minutes);
+        run_to_end(&pipeline, &[]);
+    }
+    produce_minutes(&pipeline.input, 200..250);
+    delete_before(&pipeline.input, low);
+    pipeline
+}
+
+/// A store that does not answer, until it is brought back.
+fn while_the_store_is_away(pipeline: &Pipeline, work: impl FnOnce()) {
+    let [snapshots, away] = ["snapshots", "away"].map(|name| pipeline.directory.path().join(name));
+    std::fs::rename(&snapshots, &away).unwrap();
+    std::fs::write(&snapshots, "not a directory").unwrap();
+    work();
+    std::fs::remove_file(&snapshots).unwrap();
+    std::fs::rename(&away, &snapshots).unwrap();
+}
+
+const ASKS: &str = "not known yet where partitions stand, asking again";
+
+#[test]
+fn a_state_that_could_be_rebuilt_waits_for_its_snapshots() {
+    let pipeline = behind_200(80);
+    let mut daemon = None;
+    while_the_store_is_away(&pipeline, || {
+        let daemon = daemon.insert(Daemon::start(&pipeline, &["--set", "workers=1"]));
+        daemon.wait_until(ASKS, 30, |d| d.log().contains(ASKS));
+    });
+    let mut daemon = daemon.unwrap();
+    daemon.wait_until("all 250", 30, |_| topic::dump(&pipeline.output).len() == 250);
+    assert!(daemon.terminate().success());
+    assert!(!daemon.log().contains("rebuilt from there"), "{}", daemon.log());
+}
+
 #[test]
 fn a_state_that_time_bounds_is_rebuilt_from_what_the_log_still_has() {
-    let behind_200 = |low: i64| {
-        let edit = |text| text + "outcomes: { late: reject }\n";
-        let pipeline = Pipeline::copy("card-features.yaml", 1, edit);
-        for minutes in [0..80, 80..200] {
-            produce_minutes(&pipeline.input, minutes);
-            run_to_end(&pipeline, &[]);
-        }
-        produce_minutes(&pipeline.input, 200..250);
+    let [whole, again, short] = [0, 80, 81].map(|low| {
+        let pipeline = behind_200(low);
         std::fs::remove_dir_all(pipeline.directory.path().join("snapshots")).unwrap();
-        delete_before(&pipeline.input, low);
         pipeline
-    };
-    let [whole, again, short] = [0, 80, 81].map(behind_200);
+    });
     stops_with(&short, "REPLAY_GAP", 200);
+    let show = |pipeline| partition(pipeline, "show", &[]).1;
+    assert!(show(&whole).contains("rebuilds from the origin, offset 0"), "{}", show(&whole));
+    assert!(show(&again).contains("rebuilds from offset 80"), "{}", show(&again));
     assert!(!run_to_end(&whole, &[]).contains("rebuilt from there"));
     assert!(run_to_end(&again, &[]).contains("rebuilt from there"));
     let vectors = |pipeline: &Pipeline| -> Vec<Vec<u8>> {
@@ -153,16 +188,13 @@ fn a_store_that_is_away_is_waited_for_where_the_offsets_are_gone() {
     let pipeline = after_a_hundred();
     let group = [pipeline.name.as_str()];
     cluster::administer(async |admin, options| admin.delete_groups(&group, options).await);
-    let [snapshots, away] = ["snapshots", "away"].map(|name| pipeline.directory.path().join(name));
-    std::fs::rename(&snapshots, &away).unwrap();
-    std::fs::write(&snapshots, "not a directory").unwrap();
-
-    let mut daemon = Daemon::start(&pipeline, &["--set", "workers=1"]);
-    let asks = "not known yet where partitions stand, asking again";
-    daemon.wait_until(asks, 30, |d| d.log().contains(asks));
-    assert!(daemon.log().contains("snapshots not read"), "{}", daemon.log());
-    std::fs::remove_file(&snapshots).unwrap();
-    std::fs::rename(&away, &snapshots).unwrap();
+    let mut daemon = None;
+    while_the_store_is_away(&pipeline, || {
+        let daemon = daemon.insert(Daemon::start(&pipeline, &["--set", "workers=1"]));
+        daemon.wait_until(ASKS, 30, |d| d.log().contains(ASKS));
+        assert!(daemon.log().contains("snapshots not read"), "{}", daemon.log());
+    });
+    let mut daemon = daemon.unwrap();
     daemon.wait_until("OFFSET_MISSING", 30, |d| d.log().contains("OFFSET_MISSING"));
     assert!(daemon.terminate().success());
     assert_eq!(topic::dump(&pipeline.output).len(), 100);

@@ -57,10 +57,13 @@ impl Shown {
                 ("STARTS", format!("begins empty at offset {}", start.committed))
             }
             Ok(start) => {
-                let from = start.snapshots.first().map_or_else(
-                    || format!("the origin, offset {}", start.origin),
-                    |at| format!("the snapshot at offset {at}"),
-                );
+                let from = match (start.snapshots.first(), start.empty_from()) {
+                    (Some(at), _) => format!("the snapshot at offset {at}"),
+                    (None, Some(at)) if !start.has_origin => {
+                        format!("offset {at}, nothing before it matters any more")
+                    }
+                    (None, _) => format!("the origin, offset {}", start.origin),
+                };
                 let committed = start.committed;
                 ("STARTS", format!("rebuilds from {from}, publishes from offset {committed} on"))
             }

@@ -10,6 +10,7 @@ use super::{
     partition::Beginning,
     place::Place,
     start::{self, Facts, Rules, Start, Stop},
+    trouble::Backoff,
 };
 use crate::{
     kafka::{TopicIdentity, TopicPartition},
@@ -62,8 +63,8 @@ pub(super) struct Recovery {
     pub(super) inputs: BTreeMap<String, i32>,
 }
 
-/// Pauses between two questions: the first, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+/// Longest pause between two questions.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Why it is not known where partitions stand. Time helps: it is asked again.
 #[derive(Debug, thiserror::Error)]
@@ -104,17 +105,17 @@ impl Recovery {
         asked: &Asked,
         sender: &mpsc::SyncSender<Vec<Found>>,
     ) -> Option<Vec<Found>> {
-        let (mut pause, longest) = PAUSE;
+        let mut backoff = Backoff::up_to(PAUSE_MAX);
         loop {
-            match self.find(source, asked) {
+            let error = match self.find(source, asked) {
                 Ok(found) => return Some(found),
-                Err(error) => warn!(%error, "not known yet where partitions stand, asking again"),
-            }
+                Err(error) => error,
+            };
+            warn!(%error, "not known yet where partitions stand, asking again");
             if let Err(mpsc::TrySendError::Disconnected(_)) = sender.try_send(Vec::new()) {
                 return None;
             }
-            thread::sleep(pause);
-            pause = longest.min(pause * 2);
+            thread::sleep(backoff.failed(&error.to_string()));
         }
     }
 
@@ -202,33 +203,30 @@ impl Recovery {
                 Err(Unusable::Rejected(..)) => {}
             }
         }
-        if !start.has_origin
-            && let (Some(from), None) = (start.rebuild, &away)
-        {
-            let TopicPartition { topic: name, partition } = &start.partition;
+        if let Some(error) = away.filter(|_| !start.has_origin) {
+            return Err(error.into());
+        }
+        let Some(from) = start.empty_from() else {
+            return Ok(Err(Stop::ReplayGap { origin: start.origin, low: start.low }));
+        };
+        let mut start = start;
+        if !start.has_origin {
             warn!(
-                topic = name,
-                partition,
+                topic = key.topic,
+                partition = key.partition,
                 from,
                 "the log has lost the state's origin, not what the state still depends on: rebuilt \
                  from there, values agree to 1e-9, the digest begins anew"
             );
-            let start = Start { origin: from, digest: None, ..start };
-            let fold = self.definition.fold(Some(partitions));
-            return Ok(Ok(self.ready(start, from, fold, topic)));
-        }
-        if !start.has_origin {
-            let gap = Stop::ReplayGap { origin: start.origin, low: start.low };
-            return away.map_or(Ok(Err(gap)), |error| Err(error.into()));
-        }
-        if !start.fresh && self.store.is_some() && start.origin < start.committed {
+            (start.origin, start.digest) = (from, None);
+        } else if !start.fresh && self.store.is_some() && start.origin < start.committed {
             debug!(
                 topic = key.topic,
                 partition = key.partition,
                 "no snapshot to begin with, or the store is not shared"
             );
         }
-        let (from, fold) = (start.origin, self.definition.fold(Some(partitions)));
+        let fold = self.definition.fold(Some(partitions));
         Ok(Ok(self.ready(start, from, fold, topic)))
     }
 
@@ -279,11 +277,13 @@ impl Recovery {
         let decision = start::decide(&facts, &self.rules);
         // The log has everything, it only takes longer; but whether the group was here before only
         // the store knows where there is no position, and a log that lost its begin needs it.
-        match away {
-            Some(error) if is_new || matches!(decision, Err(Stop::ReplayGap { .. })) => {
-                Err(error.into())
-            }
-            _ => Ok(Looked { key, partitions, entries, decision }),
+        let has_origin = match &decision {
+            Ok(start) => start.has_origin,
+            Err(stop) => !matches!(stop, Stop::ReplayGap { .. }),
+        };
+        match away.filter(|_| is_new || !has_origin) {
+            Some(error) => Err(error.into()),
+            None => Ok(Looked { key, partitions, entries, decision }),
         }
     }
 

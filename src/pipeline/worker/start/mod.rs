@@ -46,6 +46,14 @@ pub(super) struct Start {
     pub(super) fresh: bool,
 }
 
+impl Start {
+    /// Where a state can begin empty: at its origin, or where nothing before matters any more. None
+    /// where only a snapshot helps.
+    pub(super) fn empty_from(&self) -> Option<i64> {
+        if self.has_origin { Some(self.origin) } else { self.rebuild }
+    }
+}
+
 /// What the pipeline file, the command line and the place say about beginning.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
@@ -107,7 +115,7 @@ pub(super) fn decide(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
         let (ours, theirs) = (rules.state_hash, metadata.state_hash);
         return Err(Stop::OtherDefinition { ours, theirs });
     }
-    if !start.has_origin && start.snapshots.is_empty() && start.rebuild.is_none() {
+    if start.empty_from().is_none() && start.snapshots.is_empty() {
         return Err(Stop::ReplayGap { origin: start.origin, low: lookup.low });
     }
     Ok(start)
