@@ -1,4 +1,4 @@
-//! The only place that starts tasks and threads: each has a name, and a panic is reported.
+//! Where the pipeline starts its tasks and threads: each has a name, and a panic is reported.
 
 use std::{future::Future, io, thread};
 use tokio::task::JoinHandle;

@@ -38,11 +38,11 @@ impl Member {
     /// The client failed for good. An error where another one would not fare better.
     pub(super) fn lost(&mut self, error: KafkaError) -> Result<(), WorkerError> {
         let code = error.rdkafka_error_code();
-        let (often, pause) = match code {
-            Some(RDKafkaErrorCode::UnreleasedInstanceId) => (self.taken.again(), PAUSE),
-            _ => (self.failed.again(), if self.failed.is_first() { Duration::ZERO } else { PAUSE }),
-        };
-        self.joins = Some(clock::instant() + pause);
+        let is_taken = code == Some(RDKafkaErrorCode::UnreleasedInstanceId);
+        let lately = if is_taken { &mut self.taken } else { &mut self.failed };
+        let often = lately.again();
+        let at_once = lately.is_first() && !is_taken;
+        self.joins = Some(clock::instant() + if at_once { Duration::ZERO } else { PAUSE });
         let Some(times) = often else { return Ok(()) };
         Err(match code {
             Some(RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::UnreleasedInstanceId) => {

@@ -159,7 +159,7 @@ pub struct Worker {
     sending: Duration,
     backoff: Backoff,
     fences: Fences,
-    membership: member::Member,
+    member: member::Member,
     identities: identity::Identities,
     pulse: Arc<Pulse>,
     report: Report,
@@ -212,7 +212,7 @@ impl Worker {
             sending: Duration::ZERO,
             backoff: Backoff::default(),
             fences: Fences::default(),
-            membership: member::Member::default(),
+            member: member::Member::default(),
             identities: identity::Identities::default(),
             pulse,
             report,
@@ -262,7 +262,7 @@ impl Worker {
     /// where this one ended.
     fn finish(&mut self) -> Result<(), WorkerError> {
         failpoint::passed(failpoint::Place::DuringShutdown);
-        self.membership.leave();
+        self.member.leave();
         let deadline = clock::instant() + self.options.settle;
         self.settle()?;
         while (self.protocol.has_moved() || self.protocol.step() != Step::Fold)

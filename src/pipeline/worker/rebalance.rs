@@ -20,7 +20,7 @@ use tracing::{info, warn};
 impl Worker {
     /// Carries out what the group asks for.
     pub(super) fn serve_group(&mut self) -> Result<(), WorkerError> {
-        if !self.membership.is_in(|| self.source.rejoin())? {
+        if !self.member.is_in(|| self.source.rejoin())? {
             return Ok(());
         }
         while let Some(event) = self.source.serve() {
@@ -36,7 +36,7 @@ impl Worker {
     /// The client is of no use any more: everything is lost, and another one joins.
     fn left(&mut self, error: KafkaError) -> Result<(), WorkerError> {
         warn!(worker = self.report.worker(), %error, "out of the group for good, joining anew");
-        self.membership.lost(error)?;
+        self.member.lost(error)?;
         // A stopped partition may have left the protocol and is ours all the same.
         let all: BTreeSet<TopicPartition> =
             self.protocol.all().chain(self.stopped.keys()).cloned().collect();

@@ -6,7 +6,6 @@ use crate::{
     kafka::{Notice, TopicPartition},
     state::snapshot::OffsetRange,
 };
-
 use tracing::warn;
 
 /// What a slice brought beside records.
