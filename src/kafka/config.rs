@@ -78,7 +78,7 @@ const CONSUMER_OWNED: &[(&str, &str)] = &[
 ];
 
 const PRODUCER: &[(&str, &str)] = &[
-    ("linger.ms", "5"),
+    ("linger.ms", "1"),
     ("compression.type", "lz4"),
     ("batch.num.messages", "10000"),
     ("batch.size", "1000000"),

@@ -11,7 +11,7 @@ import time
 from . import ROOT, report, suites, units, verdict
 from .broker import LOWERED, Broker
 from .daemon import Binary
-from .scene import DEFAULT_PROTOCOLS, PROTOCOLS
+from .scene import PROTOCOLS
 from .suites import LINKS, WIDTH, Options
 from .units import Ledger, Unit, carry_out
 
@@ -28,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
     parsed.add_argument("--out", type=pathlib.Path, help="where state.json, summary.json and logs go")
     parsed.add_argument("--seed", type=int, help="default: another one each time; printed")
     parsed.add_argument("--faults", type=int, help="random faults; default 100, in `all` 1000")
-    parsed.add_argument("--protocol", default=",".join(DEFAULT_PROTOCOLS),
-                        help=f"take turns; of {', '.join(PROTOCOLS)}; default %(default)s")
+    parsed.add_argument("--protocol", default=",".join(PROTOCOLS),
+                        help="these take turns; default %(default)s")
     parsed.add_argument("--pipeline", choices=suites.known_pipelines(), help="default: they take turns")
     parsed.add_argument("--rate", type=float, default=400, help="records per second and scene")
     parsed.add_argument("--scenes", type=int, default=3, choices=[1, 2, 3], help="groups side by side")

@@ -134,7 +134,7 @@ def compare(
     judge: Callable[[Outcome, Record], str | None],
 ) -> None:
     """Judges one topic. `found` is in offset order within each partition."""
-    seen: set[Place] = set()
+    seen: dict[Place, str] = {}
     newest: dict[tuple[int, int], int] = {}
     for record in found:
         at = f"{record.partition}@{record.offset}"
@@ -148,9 +148,9 @@ def compare(
         if mistake:
             findings.add("wrong", f"{name}: {mistake}")
         if outcome.place in seen:
-            findings.add("duplicate", name)
+            findings.add("duplicate", f"{name}, first {seen[outcome.place]}")
             continue
-        seen.add(outcome.place)
+        seen[outcome.place] = at
         lane = record.partition, outcome.place[0]
         if outcome.order < newest.get(lane, -1):
             findings.add("misordered", f"{name} stands behind message {newest[lane]} of its partition")

@@ -14,7 +14,7 @@ import time
 from .broker import Broker
 from .daemon import Binary
 from .faults import FAULTS, JOINT, Fault, Hurt, now
-from .scene import DEFAULT_PROTOCOLS, Plan, Scene
+from .scene import PROTOCOLS, Plan, Scene
 from .verdict import Injected, Verdict, finish, new_verdict, timed
 
 # Between a fault's recovery and the next, so that state and snapshots are made of more than faults.
@@ -30,7 +30,7 @@ class Shape:
     joint: int = 4
     rate: float = 400
     pipelines: tuple[str, ...] = ("card",)
-    protocols: tuple[str, ...] = DEFAULT_PROTOCOLS
+    protocols: tuple[str, ...] = PROTOCOLS
     kinds: tuple[str, ...] = ()
 
     @property

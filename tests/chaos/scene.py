@@ -18,8 +18,8 @@ from .proxy import Link, free_port
 SESSION_S = 6.0
 TRANSACTION_S = 10.0
 CLEANUP_S = 1.0
-PROTOCOLS = ("cooperative", "static", "kip848", "eager")
-DEFAULT_PROTOCOLS = PROTOCOLS[:3]
+# As many as share no factor with the pipelines, so that each meets each.
+PROTOCOLS = ("cooperative", "static", "kip848", "kip848-static", "eager")
 FILES = {
     "card": ROOT / "config/pipelines/card-features.yaml",
     "state": ROOT / "tests/chaos/all-state.yaml",
@@ -54,8 +54,9 @@ class Plan:
 def group_settings(protocol: str, instance: str) -> dict[str, str]:
     """How a daemon is a member of its group."""
     consumer = "kafka.consumer_properties."
-    if protocol == "kip848":
-        return {f"{consumer}group.protocol": "consumer"}
+    if protocol.startswith("kip848"):
+        settings = {f"{consumer}group.protocol": "consumer"}
+        return settings | ({"group_instance_id": instance} if protocol.endswith("static") else {})
     settings = {
         f"{consumer}session.timeout.ms": str(int(SESSION_S * 1000)),
         f"{consumer}heartbeat.interval.ms": "1000",

@@ -7,7 +7,7 @@ from . import cluster, episode, failpoints, mutants
 from .broker import Broker
 from .daemon import Binary
 from .faults import Fault, broker_outage
-from .scene import DEFAULT_PROTOCOLS, FILES
+from .scene import FILES, PROTOCOLS
 from .units import Unit
 
 # Cases side by side: a case mostly waits for timeouts.
@@ -24,7 +24,7 @@ class Options:
     out: pathlib.Path
     seed: int
     faults: int = 100
-    protocols: tuple[str, ...] = DEFAULT_PROTOCOLS
+    protocols: tuple[str, ...] = PROTOCOLS
     pipelines: tuple[str, ...] = ("card",)
     rate: float = 400
     scenes: int = 3
