@@ -4,6 +4,7 @@ use super::{Stop, Worker, WorkerError, partition::Partition, suspects::Event};
 use crate::{
     kafka::{Notice, TopicPartition},
     pipeline::{
+        clock,
         failpoint::{self, Place},
         protocol::Limit,
     },
@@ -12,22 +13,21 @@ use crate::{
 };
 use tracing::{debug, warn};
 
-/// Records of one slice while a partition replays: about 20 ms of folding.
-const REPLAY_RECORDS: usize = 4_096;
-
 impl Worker {
     /// Folds one slice of every partition, or of as many as a commit has room for. While a commit
     /// is under way, or messages wait for room in the producer, only replays go on.
     pub(super) fn fold_slices(&mut self) -> Result<usize, WorkerError> {
         let (mut folded, mut events) = (0, Vec::new());
         let count = self.partitions.len();
+        let replays = self.partitions.keys().filter(|id| self.replays(id)).count();
+        let replay_slice = self.pace.slice(replays, self.options.batch_records);
         for turn in 0..count {
             let place = (self.first + turn) % count;
             if self.commit_is_full() {
                 self.first = place;
                 break;
             }
-            folded += self.fold_slice(place, &mut events);
+            folded += self.fold_slice(place, replay_slice, &mut events);
         }
         for (id, event) in events {
             match event {
@@ -38,8 +38,18 @@ impl Worker {
         Ok(folded)
     }
 
-    /// Folds one slice of the partition at `place` and returns how many messages it had.
-    fn fold_slice(&mut self, place: usize, events: &mut Vec<(TopicPartition, Event)>) -> usize {
+    fn replays(&self, id: &TopicPartition) -> bool {
+        matches!(self.protocol.limit(id), Some(Limit::Silent { .. }))
+    }
+
+    /// Folds one slice of the partition at `place` and returns how many messages it had. Of one
+    /// that replays it has so many records.
+    fn fold_slice(
+        &mut self,
+        place: usize,
+        replay_slice: usize,
+        events: &mut Vec<(TopicPartition, Event)>,
+    ) -> usize {
         let waiting = self.sent < self.outbox.len();
         let Some((id, partition)) = self.partitions.iter_mut().nth(place) else { return 0 };
         let Some(limit) = self.protocol.limit(id) else { return 0 };
@@ -51,7 +61,7 @@ impl Worker {
             return 0;
         }
         let slice = match limit {
-            Limit::Silent { .. } => REPLAY_RECORDS,
+            Limit::Silent { .. } => replay_slice,
             Limit::Emit => self.options.batch_records,
         };
         let mut count = partition.batch.len();
@@ -90,7 +100,9 @@ impl Worker {
             }
             Limit::Silent { until } => {
                 failpoint::passed(Place::DuringReplay);
+                let (began, waiting) = (clock::instant(), partition.batch.len());
                 let next = partition.fold_silently(until.min(bound), &self.report)?;
+                self.pace.took(waiting - partition.batch.len(), began.elapsed());
                 // Something behind the committed offset came: everything before it has come.
                 let rest = partition.batch.offsets();
                 let next =

@@ -10,6 +10,7 @@ mod fold;
 mod identity;
 mod member;
 mod metadata;
+mod pace;
 pub mod operator;
 mod partition;
 mod place;
@@ -140,6 +141,7 @@ pub struct Worker {
     partitions: BTreeMap<TopicPartition, Partition>,
     /// Place among the partitions of the one that the next turn begins with.
     first: usize,
+    pace: pace::Pace,
     stopped: BTreeMap<TopicPartition, Stop>,
     /// Where the fold of partitions panicked that are folded again to find the record.
     suspects: BTreeMap<TopicPartition, OffsetRange>,
@@ -201,6 +203,7 @@ impl Worker {
             sent: 0,
             partitions: BTreeMap::new(),
             first: 0,
+            pace: pace::Pace::new(),
             stopped: BTreeMap::new(),
             suspects: BTreeMap::new(),
             questions: Vec::new(),
