@@ -130,18 +130,26 @@ def hurt_together(broker: Broker, scenes: list[Scene], faults: list[Fault], rnd:
 
 
 def plans(name: str, seed: int, shape: Shape) -> list[Plan]:
-    """The scenes of an episode: protocols and pipelines take turns from episode to episode."""
-    return [
-        Plan(
+    """The scenes of an episode: neighbours differ, and over the episodes each pipeline meets each protocol."""
+    made = []
+    for index in range(shape.scenes):
+        number = seed + index
+        protocol, pipeline = turn(number, shape.protocols, shape.pipelines)
+        made.append(Plan(
             name=f"{name}-{index}",
             seed=seed * 10 + index,
-            pipeline=shape.pipelines[(seed + index) % len(shape.pipelines)],
-            protocol=shape.protocols[(seed + index) % len(shape.protocols)],
-            workers=1 + (seed + index) // 4 % 2,
+            pipeline=pipeline,
+            protocol=protocol,
+            workers=1 + number // (len(shape.protocols) * len(shape.pipelines)) % 2,
             rate=shape.rate,
-        )
-        for index in range(shape.scenes)
-    ]
+        ))
+    return made
+
+
+def turn(number: int, protocols: tuple[str, ...], pipelines: tuple[str, ...]) -> tuple[str, str]:
+    """Protocol and pipeline of this number; both change with each, and all pairs come in turn."""
+    round_ = number // len(protocols)
+    return protocols[number % len(protocols)], pipelines[(number + round_) % len(pipelines)]
 
 
 def run(name: str, seed: int, shape: Shape, broker: Broker, binary: Binary, home: pathlib.Path,

@@ -18,8 +18,7 @@ from .proxy import Link, free_port
 SESSION_S = 6.0
 TRANSACTION_S = 10.0
 CLEANUP_S = 1.0
-# As many as share no factor with the pipelines, so that each meets each.
-PROTOCOLS = ("cooperative", "static", "kip848", "kip848-static", "eager")
+PROTOCOLS = ("cooperative", "static", "kip848", "kip848-static")
 FILES = {
     "card": ROOT / "config/pipelines/card-features.yaml",
     "state": ROOT / "tests/chaos/all-state.yaml",
@@ -63,8 +62,6 @@ def group_settings(protocol: str, instance: str) -> dict[str, str]:
     }
     if protocol == "static":
         settings["group_instance_id"] = instance
-    elif protocol == "eager":
-        settings[f"{consumer}partition.assignment.strategy"] = "range"
     return settings
 
 

@@ -81,8 +81,7 @@ def failpoint_units(options: Options, broker: Broker) -> list[Unit]:
     """All enumerated cases."""
     units = []
     for index, (place, action) in enumerate(failpoints.all_cases()):
-        protocol = options.protocols[(options.seed + index) % len(options.protocols)]
-        pipeline = options.pipelines[index % len(options.pipelines)]
+        protocol, pipeline = episode.turn(options.seed + index, options.protocols, options.pipelines)
         case = failpoints.case(place, action, options.seed + index, pipeline, protocol)
         units.append(Unit(case.name, "failpoint", lambda case=case: [
             case.run(broker, options.binary, options.scratch)]))

@@ -13,12 +13,12 @@ import unittest
 from chaos import failpoints, mutants, snapshots
 from chaos.cards import Cards
 from chaos.daemon import Page
-from chaos.episode import deck, named
+from chaos.episode import Shape, deck, named, plans
 from chaos.faults import FAULTS, JOINT
 from chaos.monitor import quantile
 from chaos.proxy import Network
 from chaos.report import MARKS, page, put_between_marks, summary
-from chaos.scene import FILES, pipeline_text
+from chaos.scene import FILES, PROTOCOLS, pipeline_text
 from chaos.units import Ledger, Unit, carry_out, totals
 from chaos.verdict import Injected, Verdict
 
@@ -37,6 +37,11 @@ class Schedules(unittest.TestCase):
         self.assertEqual({f.name for f in drawn[: len(FAULTS)]}, {f.name for f in FAULTS})
         self.assertEqual([f.name for f in named(JOINT, ("SIGKILL",))], ["broker SIGKILL and restart"])
         self.assertEqual(deck([], random.Random(1), 3), [])
+
+    def test_each_pipeline_meets_each_protocol_and_each_number_of_workers(self):
+        made = [plan for seed in range(16) for plan in plans("p", seed, Shape(pipelines=tuple(FILES)))]
+        combinations = {(plan.pipeline, plan.protocol, plan.workers) for plan in made}
+        self.assertEqual(len(combinations), len(FILES) * len(PROTOCOLS) * 2)
 
     def test_every_place_meets_every_action_that_applies(self):
         cases = failpoints.all_cases()
