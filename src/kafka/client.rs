@@ -59,7 +59,7 @@ impl ConsumerEvents {
         self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// From now on revocations are granted at once: the consumer is being closed.
+    /// From now on every rebalance is answered at once, with nothing: the consumer is being closed.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
@@ -92,7 +92,9 @@ impl ConsumerContext for ConsumerEvents {
     ) {
         let assigned = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::Relaxed) {
-            if !assigned && let Err(error) = unassign(consumer, list) {
+            // What is dealt out just then is not taken; without an answer the client never closes.
+            let list = if assigned { &TopicPartitionList::new() } else { &*list };
+            if let Err(error) = unassign(consumer, list) {
                 warn!(%error, "partitions not given back while closing");
             }
             return;

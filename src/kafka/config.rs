@@ -21,6 +21,11 @@ impl ClientProperties {
         self.0.iter().any(|(n, _)| n == name)
     }
 
+    /// True unless the brokers are to decide who has which partitions (KIP-848).
+    pub fn is_classic_group(&self) -> bool {
+        self.get("group.protocol") != Some("consumer")
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
@@ -117,8 +122,7 @@ fn own(config: &mut ClientConfig, owned: &[(&str, &str)]) {
 
 /// Configuration of a group consumer.
 pub fn consumer_config(properties: &ClientProperties, group: &ConsumerGroup) -> ClientConfig {
-    let classic = properties.get("group.protocol") != Some("consumer");
-    let group_layer = if classic { CLASSIC_GROUP } else { &[] };
+    let group_layer = if properties.is_classic_group() { CLASSIC_GROUP } else { &[] };
     let mut config = build(&[CONSUMER, group_layer], properties);
     own(&mut config, CONSUMER_OWNED);
     config.set("group.id", &group.id);

@@ -51,6 +51,15 @@ pub struct Sink {
     outside: Option<Producer>,
 }
 
+/// How far a producer has taken messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handed {
+    /// Index of the first message that it has not taken.
+    pub next: usize,
+    /// True if it has no room.
+    pub is_full: bool,
+}
+
 /// Where the producer's transaction stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transaction {
@@ -106,12 +115,23 @@ impl Sink {
         Ok(())
     }
 
-    /// Hands the messages from index `from` on to the producer, in order, and returns the index of
-    /// the first that found no room: serve the group, [`Sink::poll`], and come again.
-    pub fn send(&mut self, outbox: &Outbox, from: usize) -> Result<usize, SinkError> {
-        if from < outbox.len() {
-            self.begin()?;
+    /// Hands the messages from index `from` on to the producer, in order, as far as it takes them
+    /// now: serve the group, [`Sink::poll`], and come again with the rest.
+    ///
+    /// While messages are under way it takes none. librdkafka allows an idempotent producer five
+    /// messages under way in a partition, where it means requests, and its thread spins while more
+    /// of them wait, which takes the processor away from the broker that is to answer.
+    pub fn send(&mut self, outbox: &Outbox, from: usize) -> Result<Handed, SinkError> {
+        let none = Handed { next: from, is_full: false };
+        if from == outbox.len() {
+            return Ok(none);
         }
+        // Errors and notices that nobody has read count as messages.
+        self.producer.poll(Duration::ZERO);
+        if self.producer.in_flight_count() > 0 {
+            return Ok(none);
+        }
+        self.begin()?;
         for index in from..outbox.len() {
             let message = outbox.message(index);
             let (topic, producer) = match message.parts.target {
@@ -123,7 +143,9 @@ impl Sink {
             };
             match kafka::produce(producer, topic, &message) {
                 Ok(()) => {}
-                Err(RDKafkaErrorCode::QueueFull) => return Ok(index),
+                Err(RDKafkaErrorCode::QueueFull) => {
+                    return Ok(Handed { next: index, is_full: true });
+                }
                 Err(
                     code @ (RDKafkaErrorCode::Fatal
                     | RDKafkaErrorCode::PurgeQueue
@@ -140,7 +162,7 @@ impl Sink {
                 }
             }
         }
-        Ok(outbox.len())
+        Ok(Handed { next: outbox.len(), is_full: false })
     }
 
     /// Serves the producer and says how many messages are still under way.

@@ -11,8 +11,10 @@ mod generator;
 mod group;
 mod lookup;
 mod reader;
+mod vacancy;
 
 pub use generator::{Feed, FeedError, Generator, Pace, Record};
 pub use group::{CommitError, Position, Source, SourceError, SourceEvent, offsets};
 pub use lookup::{Asker, Committed, Lookup};
 pub use reader::{ReadError, ReadFrom, TopicReader};
+pub use vacancy::Caretaker;

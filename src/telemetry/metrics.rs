@@ -53,6 +53,8 @@ pub struct Metrics {
     pub partitions_stalled: IntGauge,
     /// 1 while a transient failure keeps the process from publishing.
     pub degraded: IntGauge,
+    /// Partitions of the group that no member has; looked for where members are static.
+    pub partitions_vacant: IntGauge,
     /// Transactions of this process that the broker refused because somebody took its place.
     pub zombie_fenced_total: IntCounter,
     /// Age of the newest snapshot of the assigned partition that has the oldest one.
@@ -121,6 +123,7 @@ impl Metrics {
             partitions_assigned: new.gauge("partitions_assigned", "Partitions assigned here."),
             partitions_stopped: new.gauge("partitions_stopped", STOPPED),
             partitions_stalled: new.gauge("partitions_stalled", STALLED),
+            partitions_vacant: new.gauge("partitions_vacant", VACANT),
             degraded: new.gauge("degraded", "1 while a transient failure holds publishing up."),
             zombie_fenced_total: new.counter("zombie_fenced_total", FENCED),
             snapshot_age_seconds: new.gauge("snapshot_age_seconds", SNAPSHOT_AGE),
@@ -204,6 +207,7 @@ const COMMITS: &str = "Commits of offsets by result.";
 const REBALANCES: &str = "Changes of the assignment by kind.";
 const STOPPED: &str = "Assigned partitions that stopped until a person decides.";
 const STALLED: &str = "Assigned partitions with lag and without progress.";
+const VACANT: &str = "Partitions that no member of a group of static members has.";
 const FENCED: &str = "Transactions refused because another process took over.";
 const SNAPSHOT_AGE: &str = "Age of the oldest of the newest snapshots of the partitions.";
 const SNAPSHOTS_REJECTED: &str = "Snapshots in the store that were not used, by reason.";

@@ -39,7 +39,8 @@ def provoke(run: Run, place: str, armed: str):
     scene = run.scene
     if place == "during_replay":
         run.flow(3)
-        kill(scene, ["s0"])
+        # Both: a peer that takes over hands its state on with the partitions, and nothing is replayed.
+        kill(scene, ["s0", "s1"])
     daemon = run.armed("s0", armed)
     if place in ("in_revoke", "during_shutdown"):
         run.wait("the armed daemon's partitions", lambda: (
@@ -72,8 +73,9 @@ def hurt(run: Run, place: str, action: str) -> None:
             daemon.wait(TAKEOVER_S)
         except TimeoutError as error:
             run.verdict.violations.append(str(error))
-    if not daemon.alive:
-        scene.start("s0")
+    for slot, life in scene.daemons.items():
+        if not life.alive:
+            scene.start(slot)
     run.recover(f"{place} {action}", began)
     run.flow(1)
 

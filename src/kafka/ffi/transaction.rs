@@ -38,14 +38,19 @@ impl Membership {
         unsafe { sys::rd_kafka_consumer_group_metadata_generation_id(self.metadata) }
     }
 
+    /// The name that the group has given this consumer; none while it is no member.
+    pub fn member_id(&self) -> Option<&CStr> {
+        // SAFETY: the metadata is ours and alive; the member id lives as long.
+        let member = unsafe {
+            let member = sys::rd_kafka_consumer_group_metadata_member_id(self.metadata);
+            (!member.is_null()).then(|| CStr::from_ptr(member))
+        };
+        member.filter(|id| !id.is_empty() && self.generation() >= 0)
+    }
+
     /// True if the group knows this consumer: only then does the broker fence it when it is out.
     pub fn is_member(&self) -> bool {
-        // SAFETY: the metadata is ours and alive; the member id lives as long.
-        let named = unsafe {
-            let member = sys::rd_kafka_consumer_group_metadata_member_id(self.metadata);
-            !member.is_null() && !CStr::from_ptr(member).to_bytes().is_empty()
-        };
-        named && self.generation() >= 0
+        self.member_id().is_some()
     }
 }
 

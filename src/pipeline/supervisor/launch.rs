@@ -14,7 +14,7 @@ use crate::{
     },
     settings::Settings,
     sink::{Remedy, Sink, Topics},
-    source::Source,
+    source::{Caretaker, Source},
     store::SnapshotStore,
     telemetry::Metrics,
 };
@@ -101,6 +101,20 @@ impl Launch<'_> {
             workers.pulses.push(pulse);
         }
         Ok(workers)
+    }
+
+    /// Who looks after partitions that are nobody's: where members have names, of the classic
+    /// protocol.
+    pub(super) fn caretaker(&self, cluster: &Cluster) -> Result<Option<Caretaker>, RunError> {
+        let is_classic = self.clients.consumer.is_classic_group();
+        let is_static = self.settings.group_instance_id.is_some();
+        if !is_static || !is_classic || self.options.embedded.is_some() {
+            return Ok(None);
+        }
+        let id = self.definition.spec().pipeline.clone();
+        let group = ConsumerGroup { id: id.clone(), instance: None };
+        let config = kafka::consumer_config(&self.clients.consumer, &group);
+        Ok(Some(Caretaker::new(config, id, cluster.inputs.clone())?))
     }
 
     /// The name of this process among those of the pipeline.

@@ -4,6 +4,7 @@
 //! signal, a worker that failed, or, with `until_end`, the end of the log.
 
 mod launch;
+mod vacancies;
 
 use super::{
     Definition, Totals,
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     kafka::{self, ClientProperties, admin::Admin},
     settings::{BATCH_RECORDS_MAX, Settings},
+    source::SourceError,
     state::BATCH_ROWS_MAX,
     store::{SnapshotStore, StoreError},
     telemetry::{self, BuildInfo, Health, Metrics},
@@ -80,6 +82,9 @@ pub enum RunError {
     /// Partitions stopped, so that the end of the input was not reached; the log says why.
     #[error("{0} partitions stopped before the end of the input; the log says why")]
     Stopped(u64),
+    /// A client beside the workers' could not be made.
+    #[error("the group cannot be watched: {}", chain(.0))]
+    Group(#[from] SourceError),
     /// The store of snapshots cannot be used.
     #[error("snapshots: {0}")]
     Store(#[from] StoreError),
@@ -162,6 +167,9 @@ pub async fn run(
         metrics: &metrics,
     };
     let workers = launch.workers(&cluster, report)?;
+    if let Some(caretaker) = launch.caretaker(&cluster)? {
+        vacancies::watch(caretaker, Arc::clone(&metrics), Arc::clone(&stop))?;
+    }
     let ended = wait_for_end(&workers, &options, cluster.input_partitions()).await;
     let stopped = options.progress.stopped.load(Ordering::Relaxed);
     info!(reason = ended, "draining");

@@ -1,6 +1,6 @@
 //! Publish, then commit: carrying out what the protocol asks for.
 
-use super::{FULL_PAUSE, Step, Worker, WorkerError};
+use super::{FULL_PAUSE, ROUND_PAUSE, Step, Worker, WorkerError};
 use crate::{
     kafka::{Membership, TopicPartition, TransactionError},
     pipeline::{
@@ -30,8 +30,8 @@ impl Worker {
             return Ok(());
         }
         let started = clock::instant();
-        let result = self.sink.send(&self.outbox, self.sent).and_then(|sent| {
-            self.sent = sent;
+        let result = self.sink.send(&self.outbox, self.sent).and_then(|handed| {
+            (self.sent, self.is_full) = (handed.next, handed.is_full);
             self.sink.poll(Duration::ZERO)
         });
         failpoint::passed(Place::MidProduce);
@@ -86,7 +86,8 @@ impl Worker {
     fn drain(&mut self) -> Result<(), WorkerError> {
         self.send()?;
         if self.sent < self.outbox.len() {
-            return self.poll_sink(FULL_PAUSE).map(drop);
+            let pause = if self.is_full { FULL_PAUSE } else { ROUND_PAUSE };
+            return self.poll_sink(pause).map(drop);
         }
         if self.poll_sink(Duration::from_millis(1))? && self.protocol.step() == Step::Drain {
             failpoint::passed(Place::BeforeSendOffsets);
@@ -126,6 +127,10 @@ impl Worker {
         } else {
             self.source.membership()
         };
+        if self.was_put_out(membership.as_ref()) {
+            self.refused = true;
+            return Ok(());
+        }
         let is_member = membership.as_ref().is_some_and(Membership::is_member);
         let Some(membership) = membership.filter(|_| self.protocol.may_send_offsets(is_member))
         else {
@@ -167,6 +172,10 @@ impl Worker {
 
     /// Commits positions by themselves.
     fn commit_offsets(&mut self, moves: &[Move<TopicPartition>]) {
+        let membership = self.source.membership();
+        if self.was_put_out(membership.as_ref()) {
+            return;
+        }
         let positions = self.positions(moves);
         let started = clock::instant();
         let result = if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) };

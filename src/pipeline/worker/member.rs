@@ -4,11 +4,20 @@
 //! happens to a static member that slept beyond its session and was replaced meanwhile, once; and to
 //! one that was killed and starts again before the brokers have given up the one before, until they
 //! have (KIP-848, `UNRELEASED_INSTANCE_ID`). What goes on is another process of the same name.
+//!
+//! A static member that the group has put out during a rebalance is not told: the client joins again
+//! under a new member id and keeps what it had (librdkafka takes an assignment for lost when it is
+//! made to fetch a member id first, which nobody asks of a static member). Somebody else has had
+//! those partitions meanwhile, and may have them still, so what was taken under one member id is
+//! never committed under another.
 
 use super::{WorkerError, trouble::Lately};
 use crate::{pipeline::clock, source::SourceError};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use std::time::{Duration, Instant};
+use std::{
+    ffi::{CStr, CString},
+    time::{Duration, Instant},
+};
 
 /// Before the second attempt and those after it.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -24,19 +33,43 @@ pub(super) struct Member {
     failed: Lately,
     taken: Lately,
     is_leaving: bool,
+    /// The member id under which there are partitions.
+    id: Option<CString>,
 }
 
 impl Default for Member {
     fn default() -> Self {
         let (times, within) = TAKEN;
         let taken = Lately::limit(times, within);
-        Self { joins: None, failed: Lately::default(), taken, is_leaving: false }
+        Self { joins: None, failed: Lately::default(), taken, is_leaving: false, id: None }
     }
 }
 
 impl Member {
+    /// Partitions are taken under this member id.
+    pub(super) fn takes(&mut self, id: Option<&CStr>) {
+        self.id = id.map(CStr::to_owned);
+    }
+
+    /// There are no partitions any more.
+    pub(super) fn has_nothing(&mut self) {
+        self.id = None;
+    }
+
+    /// True if the group now knows the client as another member than the one that took partitions.
+    pub(super) fn is_another(&self, id: Option<&CStr>) -> bool {
+        self.id.as_deref().zip(id).is_some_and(|(taken, now)| taken != now)
+    }
+
+    /// Everything is lost, and another client joins at once.
+    pub(super) fn put_out(&mut self) {
+        self.id = None;
+        self.joins = Some(clock::instant());
+    }
+
     /// The client failed for good. An error where another one would not fare better.
     pub(super) fn lost(&mut self, error: KafkaError) -> Result<(), WorkerError> {
+        self.id = None;
         let code = error.rdkafka_error_code();
         let is_taken = code == Some(RDKafkaErrorCode::UnreleasedInstanceId);
         let lately = if is_taken { &mut self.taken } else { &mut self.failed };
@@ -50,6 +83,11 @@ impl Member {
             }
             _ => SourceError::Fatal(error).into(),
         })
+    }
+
+    /// True while the client is the one to ask.
+    pub(super) fn has_client(&self) -> bool {
+        self.joins.is_none()
     }
 
     /// The worker ends: it does not join any more.
@@ -117,6 +155,31 @@ mod tests {
         }
         let ended = member.lost(fatal(RDKafkaErrorCode::UnreleasedInstanceId));
         assert!(matches!(ended, Err(WorkerError::SlotUsedTwice(_))), "{ended:?}");
+    }
+
+    #[test]
+    fn partitions_of_one_member_are_not_anothers() {
+        let mut member = Member::default();
+        assert!(!member.is_another(Some(c"a-1")), "nothing was taken");
+        member.takes(Some(c"a-1"));
+        assert!(!member.is_another(Some(c"a-1")));
+        assert!(!member.is_another(None), "who is no member commits nothing anyway");
+        assert!(member.is_another(Some(c"a-2")));
+        member.put_out();
+        assert!(!member.is_another(Some(c"a-2")));
+        let mut joined = false;
+        assert!(
+            member
+                .is_in(|| {
+                    joined = true;
+                    Ok(())
+                })
+                .unwrap()
+        );
+        assert!(joined, "another client joins at once");
+        member.takes(Some(c"a-2"));
+        member.has_nothing();
+        assert!(!member.is_another(Some(c"a-3")));
     }
 
     #[test]

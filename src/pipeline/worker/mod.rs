@@ -125,6 +125,9 @@ const IDLE: Duration = Duration::from_millis(50);
 /// How long to wait for room in a full producer before serving the group again.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
+/// How long to wait for what is under way when messages wait for it.
+const ROUND_PAUSE: Duration = Duration::from_millis(1);
+
 /// A worker, before and while it runs.
 pub struct Worker {
     definition: Arc<Definition>,
@@ -138,6 +141,8 @@ pub struct Worker {
     outbox: Outbox,
     /// Messages of the outbox that the producer has taken.
     sent: usize,
+    /// True if the producer had no room for the rest.
+    is_full: bool,
     partitions: BTreeMap<TopicPartition, Partition>,
     /// Place among the partitions of the one that the next turn begins with.
     first: usize,
@@ -201,6 +206,7 @@ impl Worker {
             protocol: Protocol::new(exactly_once, failpoint::mutant()),
             outbox: Outbox::default(),
             sent: 0,
+            is_full: false,
             partitions: BTreeMap::new(),
             first: 0,
             pace: pace::Pace::new(),
@@ -247,14 +253,15 @@ impl Worker {
         if self.commit_due() {
             self.begin_commit();
             self.commit()?;
-        } else if self.sent < self.outbox.len() {
+        } else if self.is_full && self.sent < self.outbox.len() {
             // Back-pressure: the producer is full, nothing is folded until it has room.
             self.poll_sink(FULL_PAUSE)?;
         } else if folded == 0 {
             self.serve_snapshots();
             self.refresh();
             self.pulse.beats(watch::Doing::Wait);
-            self.source.wait(self.idle_time())?;
+            let rest = self.sent < self.outbox.len();
+            self.source.wait(if rest { ROUND_PAUSE } else { self.idle_time() })?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use super::{Asked, Found, Worker, WorkerError, partition::Partition, place::Place, start::Rules};
 use crate::{
-    kafka::TopicPartition,
+    kafka::{Membership, TopicPartition},
     pipeline::{
         Definition, clock,
         failpoint::{self, Place as FailPlace},
@@ -29,6 +29,9 @@ impl Worker {
                 SourceEvent::Revoked { partitions, lost } => self.give_back(&partitions, lost)?,
                 SourceEvent::Failed(error) => return self.left(error),
             }
+            if !self.member.has_client() {
+                return Ok(());
+            }
         }
         self.hear_answers()
     }
@@ -37,6 +40,24 @@ impl Worker {
     fn left(&mut self, error: KafkaError) -> Result<(), WorkerError> {
         warn!(worker = self.report.worker(), %error, "out of the group for good, joining anew");
         self.member.lost(error)?;
+        self.lose_everything();
+        Ok(())
+    }
+
+    /// True if the group knows this worker as another member than the one that took its partitions:
+    /// then everything is lost, and another client joins.
+    pub(super) fn was_put_out(&mut self, membership: Option<&Membership>) -> bool {
+        if !self.member.is_another(membership.and_then(Membership::member_id)) {
+            return false;
+        }
+        warn!(worker = self.report.worker(), "was put out of the group meanwhile, joining anew");
+        self.report.fenced();
+        self.member.put_out();
+        self.lose_everything();
+        true
+    }
+
+    fn lose_everything(&mut self) {
         // A stopped partition may have left the protocol and is ours all the same.
         let all: BTreeSet<TopicPartition> =
             self.protocol.all().chain(self.stopped.keys()).cloned().collect();
@@ -46,11 +67,15 @@ impl Worker {
         self.refresh();
         // Nobody waits for answers of the client before any more.
         self.questions.clear();
-        Ok(())
     }
 
     fn assigned(&mut self, partitions: Vec<TopicPartition>) -> Result<(), WorkerError> {
         if !partitions.is_empty() {
+            let membership = self.source.membership();
+            if self.was_put_out(membership.as_ref()) {
+                return Ok(());
+            }
+            self.member.takes(membership.as_ref().and_then(Membership::member_id));
             let worker = self.report.worker();
             info!(worker, count = partitions.len(), "partitions assigned");
         }
@@ -101,6 +126,9 @@ impl Worker {
         // Told before they go: another worker may count them right after.
         self.refresh();
         self.source.unassign(partitions)?;
+        if self.protocol.all().next().is_none() && self.stopped.is_empty() {
+            self.member.has_nothing();
+        }
         Ok(())
     }
 

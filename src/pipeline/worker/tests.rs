@@ -68,6 +68,11 @@ fn broker() -> Embedded {
 
 /// A worker that has not joined its group: the tests tell it what it is assigned.
 fn worker(broker: &Embedded, definition: &Arc<Definition>) -> Worker {
+    worker_of(broker, definition, &[])
+}
+
+/// A worker that joins its group for these topics.
+fn worker_of(broker: &Embedded, definition: &Arc<Definition>, inputs: &[String]) -> Worker {
     let properties =
         ClientProperties::new([("bootstrap.servers".to_owned(), broker.bootstrap_servers())]);
     let group = ConsumerGroup { id: "g".to_owned(), instance: None };
@@ -75,7 +80,7 @@ fn worker(broker: &Embedded, definition: &Arc<Definition>) -> Worker {
         output: "card.features".to_owned(),
         dead_letter: Some("card.transactions.dlq".to_owned()),
     };
-    let source = Source::join(&kafka::consumer_config(&properties, &group), &[]).unwrap();
+    let source = Source::join(&kafka::consumer_config(&properties, &group), inputs).unwrap();
     let sink = Sink::open(&kafka::producer_config(&properties, 1_000_000), &topics).unwrap();
     let build = BuildInfo { version: "0", pipeline: "p", definition: definition.hash() };
     let (metrics, health) = (Arc::new(Metrics::new(&build)), Arc::new(Health::new(1)));
@@ -274,4 +279,36 @@ fn a_replay_ends_where_only_markers_are_left() {
         w.protocol.phase(&id(0)) == Some(Phase::Live)
     });
     assert_eq!((worker.outbox.len(), worker.protocol.next(&id(0))), (0, Some(3)));
+}
+
+/// What was taken by one member is not committed by another, even if the client says nothing of it;
+/// another client takes everything anew.
+#[test]
+fn who_became_another_member_commits_nothing_and_joins_anew() {
+    let broker = broker();
+    fill(&broker, 0, 10);
+    let mut worker = worker_of(&broker, &definition("json"), &[INPUT.to_owned()]);
+    worker.options.commit_interval = Duration::from_millis(20);
+    let committed = |w: &Worker| {
+        let found = w.source.asker().committed(&[id(0)]).unwrap();
+        found[0].1.as_ref().map(|committed| committed.offset)
+    };
+    until(&mut worker, "everything committed", |w| {
+        w.turn().unwrap();
+        w.protocol.committed(&id(0)) == Some(10)
+    });
+    worker.member.takes(Some(c"the one before"));
+    fill(&broker, 0, 10);
+    until(&mut worker, "the rest folded", |w| {
+        w.fold_slices().unwrap();
+        w.protocol.next(&id(0)) == Some(20)
+    });
+    worker.settle().unwrap();
+    assert_eq!(worker.protocol.all().count(), 0, "everything is lost");
+    assert_eq!(committed(&worker), Some(10));
+    until(&mut worker, "the rest committed by another client", |w| {
+        w.turn().unwrap();
+        w.protocol.committed(&id(0)) == Some(20)
+    });
+    assert_eq!(committed(&worker), Some(20));
 }

@@ -4,7 +4,7 @@ use super::cluster;
 use millstream::{
     batch::{MessageParts, Outbox, RawBatch, Target},
     kafka::{self, ClientProperties, ConsumerGroup, TopicPartition},
-    sink::{Sink, Topics},
+    sink::{Handed, Sink, Topics},
     source::{Position, Source, SourceEvent},
 };
 use std::{
@@ -29,6 +29,12 @@ fn fill(topic: &str, messages: usize) {
 fn spread(topic: &str, messages: usize, partitions: usize) {
     let topics = Topics { output: topic.to_owned(), dead_letter: None };
     let mut sink = Sink::open(&kafka::producer_config(&properties(), 1_000_000), &topics).unwrap();
+    let outbox = outbox(messages, partitions);
+    assert_eq!(sink.send(&outbox, 0).unwrap().next, messages);
+    while sink.poll(Duration::from_millis(1)).unwrap() > 0 {}
+}
+
+fn outbox(messages: usize, partitions: usize) -> Outbox {
     let mut outbox = Outbox::default();
     for i in 0..messages {
         let parts = MessageParts {
@@ -42,8 +48,22 @@ fn spread(topic: &str, messages: usize, partitions: usize) {
             true
         });
     }
-    assert_eq!(sink.send(&outbox, 0).unwrap(), messages);
-    while sink.poll(Duration::from_millis(1)).unwrap() > 0 {}
+    outbox
+}
+
+/// The client's thread spins while messages wait behind others that are under way, here for good:
+/// nobody listens at the broker's address.
+#[test]
+fn nothing_is_handed_over_while_something_is_under_way() {
+    let nobody =
+        ClientProperties::new([("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())]);
+    let topics = Topics { output: "t".to_owned(), dead_letter: None };
+    let mut sink = Sink::open(&kafka::producer_config(&nobody, 1_000_000), &topics).unwrap();
+    let outbox = outbox(20, 1);
+    assert_eq!(sink.send(&outbox, 5).unwrap(), Handed { next: 20, is_full: false });
+    assert_eq!(sink.poll(Duration::ZERO).unwrap(), 15);
+    assert_eq!(sink.send(&outbox, 0).unwrap(), Handed { next: 0, is_full: false });
+    assert_eq!(sink.poll(Duration::ZERO).unwrap(), 15);
 }
 
 /// A member that takes what it is given from the committed position, or the start.

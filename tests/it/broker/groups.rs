@@ -136,3 +136,68 @@ fn a_static_member_that_was_replaced_joins_anew() {
     assert_eq!(daemon.wait(60).code(), Some(76), "{}", daemon.log());
     oracle::judge("card.py", &pipeline, &[]);
 }
+
+/// A static member dies after it gave partitions back and before it joined again, and is back
+/// before its session is over: the coordinator lets it in without a rebalance, and what it gave
+/// back would be nobody's.
+#[test]
+fn what_a_static_member_gave_back_and_nobody_got_is_dealt_out() {
+    let pipeline = Pipeline::copy("card-features.yaml", 4, |text| text);
+    produce_cards(&pipeline.input, 6, 5_000);
+    let mut first = start_named(&pipeline, "a", "in_revoke=exit@1");
+    let assigned = |d: &Daemon| d.metric("millstream_partitions_assigned", "");
+    first.wait_until("all", 60, |d| d.metric("millstream_records_consumed_total", "") == 5_000.0);
+    let mut second = start_named(&pipeline, "b", "");
+    assert_eq!(first.wait(60).code(), Some(3), "it died of the failpoint: {}", first.log());
+    let mut first = start_named(&pipeline, "a", "");
+    produce(&pipeline.input, Cards::new(7, 200, 5_000).later(5_000), u64::MAX);
+    first.wait_until("vacant partitions", 30, |d| {
+        d.metric("millstream_partitions_vacant", "") > 0.0 && assigned(d) + assigned(&second) < 4.0
+    });
+    first.wait_until("all of them", 60, |d| assigned(d) + assigned(&second) == 4.0);
+    let consumed = |d: &Daemon| d.metric("millstream_records_consumed_total", "");
+    first.wait_until("the rest", 60, |d| consumed(d) + consumed(&second) == 5_000.0);
+    first.wait_until("none vacant", 30, |d| d.metric("millstream_partitions_vacant", "") == 0.0);
+    assert!(first.terminate().success(), "{}", first.log());
+    assert!(second.terminate().success(), "{}", second.log());
+    oracle::judge("card.py", &pipeline, &[]);
+}
+
+/// A static member sleeps beyond its session while it gives a partition back, and others take what
+/// it had. The client then joins again without a word and believes that it still has the rest.
+#[test]
+fn a_static_member_that_was_put_out_in_a_rebalance_commits_nothing_of_before() {
+    let pipeline = Pipeline::copy("card-features.yaml", 4, |text| text);
+    let input = pipeline.input.clone();
+    let feed = thread::spawn(move || produce(&input, Cards::new(8, 200, 150_000), 500));
+    let mut zombie = start_named(&pipeline, "a", "in_revoke=stop@1");
+    let some = |d: &Daemon| d.metric("millstream_records_published_total", "") > 1_000.0;
+    zombie.wait_until("first vectors", 60, some);
+    let mut other = start_named(&pipeline, "b", "");
+    let assigned = |d: &Daemon| d.metric("millstream_partitions_assigned", "");
+    other.wait_until("everything", 60, |d| assigned(d) == 4.0 && some(d));
+    // The group cannot settle while the other one sleeps: time to fold what it does not have.
+    other.signal("-STOP");
+    zombie.signal("-CONT");
+    thread::sleep(Duration::from_secs(3));
+    other.signal("-CONT");
+    zombie.wait_until("a place in the group", 60, |d| assigned(d) + assigned(&other) == 4.0);
+    feed.join().unwrap();
+    other.wait_until("no lag", 60, |d| {
+        let lag = |d: &Daemon| d.metric("millstream_consumer_lag_records", "");
+        assigned(d) == 2.0 && assigned(&zombie) == 2.0 && lag(d) == 0.0 && lag(&zombie) == 0.0
+    });
+    assert!(zombie.terminate().success(), "{}", zombie.log());
+    assert!(other.terminate().success(), "{}", other.log());
+    oracle::judge("card.py", &pipeline, &[]);
+}
+
+/// A static member with one worker and a short session.
+fn start_named(pipeline: &Pipeline, name: &str, failpoints: &str) -> Daemon {
+    let (servers, member) = (cluster::bootstrap(), format!("group_instance_id={name}"));
+    let servers = format!("kafka.bootstrap_servers={servers}");
+    let session = "kafka.consumer_properties.session.timeout.ms=6000";
+    let settings = [servers.as_str(), &member, session, "workers=1", "commit_interval=50ms"];
+    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    Daemon::start_with(pipeline, &arguments, &[("MILLSTREAM_FAILPOINTS", failpoints)])
+}
