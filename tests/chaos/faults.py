@@ -174,6 +174,8 @@ def _store(act: Callable) -> Callable[[Hurt], int]:
 def _foreign(hurt: Hurt) -> int:
     if hurt.neighbour is None:
         return snapshots.swap(hurt.scene.snapshots, hurt.rnd)
+    # Its own may just have been deleted.
+    hurt.scene.wait("a neighbour's snapshot", 30, lambda: snapshots.files(hurt.neighbour.snapshots))
     return snapshots.of_another_definition(hurt.scene.snapshots, hurt.neighbour.snapshots)
 
 
