@@ -48,6 +48,9 @@ pub enum CommitError {
     Retry(#[source] KafkaError),
 }
 
+/// Polls after which nothing waits: one may only serve a notice that is of no interest.
+const POLLS: usize = 4;
+
 /// Something that happened to the assignment.
 #[derive(Debug, Clone)]
 pub enum SourceEvent {
@@ -86,6 +89,8 @@ pub struct Source {
     assigned: BTreeSet<TopicPartition>,
     /// What it was told not to fetch.
     paused: BTreeSet<TopicPartition>,
+    /// True if it may have taken something else for the answer to a revocation.
+    is_unsure: bool,
     config: ClientConfig,
     topics: Vec<String>,
 }
@@ -107,6 +112,7 @@ impl Source {
             wakeup,
             assigned: BTreeSet::new(),
             paused: BTreeSet::new(),
+            is_unsure: false,
             config: config.clone(),
             topics: topics.to_vec(),
         })
@@ -119,18 +125,33 @@ impl Source {
     }
 
     /// Serves the group and returns the next change of the assignment, if any.
-    pub fn serve(&self) -> Option<SourceEvent> {
-        if let Some(Err(error)) = self.consumer.poll(Duration::ZERO)
-            && let KafkaError::MessageConsumptionFatal(_) = error
-        {
-            return Some(SourceEvent::Failed(error));
-        }
-        self.consumer.context().next_rebalance().map(|rebalance| match rebalance {
-            Rebalance::Assigned(partitions) => SourceEvent::Assigned(partitions),
-            Rebalance::Revoked(partitions) => {
-                SourceEvent::Revoked { partitions, lost: kafka::assignment_lost(&self.consumer) }
+    pub fn serve(&mut self) -> Option<SourceEvent> {
+        for _ in 0..if self.is_unsure { POLLS } else { 1 } {
+            if let Some(Err(error)) = self.consumer.poll(Duration::ZERO)
+                && let KafkaError::MessageConsumptionFatal(_) = error
+            {
+                return Some(SourceEvent::Failed(error));
             }
-        })
+            match self.consumer.context().next_rebalance() {
+                Some(Rebalance::Assigned(partitions)) => {
+                    return Some(SourceEvent::Assigned(partitions));
+                }
+                Some(Rebalance::Revoked(partitions)) => {
+                    let lost = self.is_unsure || kafka::assignment_lost(&self.consumer);
+                    return Some(SourceEvent::Revoked { partitions, lost });
+                }
+                None => {}
+            }
+        }
+        self.is_unsure = false;
+        None
+    }
+
+    /// True while the client may have taken [`Source::withdraw`] for the answer to a revocation that
+    /// nobody has seen yet, or hide with [`Source::assign`] that it is lost: nothing may be committed
+    /// before [`Source::serve`] has told of it.
+    pub fn is_unsure(&self) -> bool {
+        self.is_unsure
     }
 
     /// Who asks for committed positions and the ends of logs, off this thread: the answer may have
@@ -171,8 +192,19 @@ impl Source {
             RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list),
         }
         .map_err(SourceError::Assign)?;
+        // It forgets that what waits to be revoked is lost.
+        self.is_unsure |= new > 0;
         self.assigned.extend(starts.iter().map(|(partition, _)| partition.clone()));
         Ok(())
+    }
+
+    /// Leaves partitions that stay ours, to take them from elsewhere. To the client this is the
+    /// answer to a revocation that waits to be served, if one does: it joins again at once as another
+    /// generation, and forgets that what it revokes is lost. So a revocation that is served next
+    /// counts as lost.
+    pub fn withdraw(&mut self, partitions: &[TopicPartition]) -> Result<(), SourceError> {
+        self.is_unsure = true;
+        self.unassign(partitions)
     }
 
     /// Gives partitions back to the group, those included that were never taken.

@@ -37,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     parsed.add_argument("--kinds", default="", help="random faults whose name contains one of these, by commas")
     parsed.add_argument("--only", help="units whose name contains this")
     parsed.add_argument("--resume", action="store_true", help="goes on where --out was left")
+    parsed.add_argument("--also", type=pathlib.Path, nargs="*", default=[],
+                        help="of `report`: runs that stood beside that of --out")
     parsed.add_argument("--report", type=pathlib.Path, help="writes this Markdown page when done")
     return parsed
 
@@ -84,7 +86,10 @@ def stages(suite: str, options: Options, broker: Broker, outage_s: float) -> lis
 def run(argv: list[str]) -> int:
     arguments = parser().parse_args(argv)
     if arguments.suite == "report":
-        report.write(Ledger(arguments.out, {}, resume=True), arguments.report)
+        ledger = Ledger(arguments.out, {}, resume=True)
+        for other in arguments.also:
+            ledger.take(Ledger(other, {}, resume=True))
+        report.write(ledger, arguments.report)
         return 0
     if arguments.binary is None:
         sys.exit("--binary is missing: a build of millstream with failpoints")

@@ -37,6 +37,11 @@ class Ledger:
             self.header = {**header, **held["header"]}
             self.units = held["units"]
 
+    def take(self, other: "Ledger") -> None:
+        """What another run has shown, beside this one; nothing is written."""
+        self.units |= other.units
+        self.header["command"] += f"; {other.header['command']}"
+
     def has(self, unit: Unit) -> bool:
         return unit.id in self.units
 

@@ -63,6 +63,10 @@ impl Worker {
     pub(super) fn commit(&mut self) -> Result<(), WorkerError> {
         loop {
             self.pulse.beats(super::watch::Doing::Commit);
+            // First the group is served: partitions may be lost.
+            if self.source.is_unsure() {
+                return Ok(());
+            }
             if self.backoff.waiting() {
                 self.source.wait(Duration::from_millis(10))?;
                 return Ok(());
@@ -369,7 +373,7 @@ impl Worker {
                 }
                 self.begin_commit();
             }
-            if clock::instant() >= deadline {
+            if clock::instant() >= deadline || self.source.is_unsure() {
                 warn!(messages = self.outbox.len(), "not all messages stand, going on without");
                 return Ok(());
             }

@@ -153,7 +153,7 @@ impl Worker {
 
     /// A dropped partition that stays ours begins under a new epoch, where it is found to stand.
     pub(super) fn take_anew(&mut self, id: &TopicPartition) -> Result<(), WorkerError> {
-        self.source.unassign(slice::from_ref(id))?;
+        self.source.withdraw(slice::from_ref(id))?;
         let epoch = self.protocol.assigned(id.clone());
         self.question(vec![(id.clone(), epoch)]);
         Ok(())
@@ -173,7 +173,7 @@ impl Worker {
             self.partitions.remove(id);
         }
         if self.source.incremental() {
-            self.source.unassign(&ids)?;
+            self.source.withdraw(&ids)?;
         }
         self.question(restore);
         Ok(())
