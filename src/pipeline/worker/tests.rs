@@ -37,7 +37,13 @@ fn id(partition: i32) -> TopicPartition {
 /// Assigns the partition and answers where it stands.
 fn take(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) {
     let found = found(worker, partition, start, end);
-    worker.take(vec![found]).unwrap();
+    take_found(worker, vec![found]);
+}
+
+/// Takes partitions; nothing is committed before the group has been served again.
+fn take_found(worker: &mut Worker, found: Vec<Found>) {
+    worker.take(found).unwrap();
+    worker.serve_group().unwrap();
 }
 
 fn found(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) -> Found {
@@ -176,7 +182,7 @@ fn a_turn_stops_at_a_full_commit_and_the_next_goes_on_behind_it() {
     let mut worker = worker(&broker, &definition("json"));
     worker.options.commit_records = 100;
     let both = [0, 1].map(|p| found(&mut worker, p, EMPTY, 0));
-    worker.take(both.into()).unwrap();
+    take_found(&mut worker, both.into());
     let mut order = Vec::new();
     until(&mut worker, "both read", |w| {
         w.begin_commit();
@@ -224,7 +230,7 @@ fn skipped_records_are_not_folded_live_or_in_a_replay() {
         let mut worker = worker(&broker, &definition);
         let mut found = found(&mut worker, 0, start, 6);
         found.result.as_mut().unwrap().1.skipped = skipped.clone();
-        worker.take(vec![found]).unwrap();
+        take_found(&mut worker, vec![found]);
         until(&mut worker, "all folded", |w| {
             w.fold_slices().unwrap();
             w.send().unwrap();
@@ -250,7 +256,7 @@ fn a_fold_that_panics_stops_its_partition_alone() {
     worker.protocol = protocol::Protocol::new(true, None);
     let start = protocol::Start { fresh: false, ..EMPTY };
     let both = [0, 1].map(|p| found(&mut worker, p, start, 4));
-    worker.take(both.into()).unwrap();
+    take_found(&mut worker, both.into());
     until(&mut worker, "all folded", |w| {
         w.fold_slices().unwrap();
         w.send().unwrap();
