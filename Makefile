@@ -38,9 +38,9 @@ check: ## formatting, lints as errors, documentation, dependencies
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; \
 	else echo "cargo-deny is not installed: deny.toml was not checked"; fi
 
-bench: ## measures speed and writes docs/benchmark.md
+bench: ## measures speed for hours and writes docs/benchmark.md
 	@.ci/packages build test
-	bench/run.sh
+	bench/run.sh --page
 
 bless: ## accepts new golden output; review it with git diff
 	MILLSTREAM_BLESS=1 INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test $(cargo_flags)

@@ -21,8 +21,6 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/millstream/kafka
-jars=$cache/$(sha256sum "$here/pom.xml" | cut -c1-12)
 start_seconds_max=120
 
 say() { printf 'broker: %s\n' "$*" >&2; }
@@ -30,19 +28,7 @@ say() { printf 'broker: %s\n' "$*" >&2; }
 # MAIN_CLASS ARGS...: warnings and errors only, the tools otherwise print all their settings.
 java_main() { java -Xmx256m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" "$@"; }
 
-fetch() {
-    [[ -d $jars ]] && return
-    say "fetching the Kafka jars into $jars"
-    mkdir -p "$cache"
-    local partial
-    partial=$(mktemp -d "$cache/partial.XXXXXX")
-    mvn --quiet --batch-mode --file "$here/pom.xml" \
-        org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-        -DoutputDirectory="$partial" >&2 || { rm -rf "$partial"; exit 1; }
-    # Complete or absent: a second fetch at the same time finds the first one's directory.
-    mv -T "$partial" "$jars" 2>/dev/null || rm -rf "$partial"
-    [[ -d $jars ]]
-}
+fetch() { jars=$("$here/../../.ci/jars" "$here/pom.xml"); }
 
 # A port nobody listens on, below the ephemeral range; one band per listener, so that no two meet.
 free_port() {
