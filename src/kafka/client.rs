@@ -50,7 +50,14 @@ pub enum Rebalance {
 pub struct ConsumerEvents {
     rebalances: Mutex<VecDeque<Rebalance>>,
     closing: AtomicBool,
+    missed: AtomicBool,
     errors: AtomicU64,
+}
+
+/// True of a log line that tells of a heartbeat to the brokers that assign (KIP-848) without an
+/// answer in time; there is no other word of it.
+fn is_missed_answer(facility: &str, message: &str) -> bool {
+    facility == "REQTMOUT" && message.contains("Timed out ConsumerGroupHeartbeatRequest")
 }
 
 impl ConsumerEvents {
@@ -64,6 +71,12 @@ impl ConsumerEvents {
         self.closing.store(true, Ordering::Relaxed);
     }
 
+    /// True if a heartbeat had no answer since this was asked last, where brokers assign. The answer
+    /// may have told partitions.
+    pub fn missed_answer(&self) -> bool {
+        self.missed.swap(false, Ordering::Relaxed)
+    }
+
     /// Errors reported by the client so far.
     pub fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
@@ -72,6 +85,9 @@ impl ConsumerEvents {
 
 impl ClientContext for ConsumerEvents {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if is_missed_answer(facility, message) {
+            self.missed.store(true, Ordering::Relaxed);
+        }
         log(level, facility, message);
     }
 
@@ -209,5 +225,20 @@ mod tests {
         let deprecated = "[thrd:app]: Configuration property socket.blocking.max.ms is deprecated";
         assert!(!is_for_the_other_client("CONFWARN", deprecated));
         assert!(!is_for_the_other_client("FAIL", other));
+    }
+
+    #[test]
+    fn a_heartbeat_without_an_answer_is_known_by_its_log_line() {
+        let line = "[thrd:GroupCoordinator]: GroupCoordinator/1: Timed out \
+                    ConsumerGroupHeartbeatRequest in flight (after 1005ms, timeout #0)";
+        let events = ConsumerEvents::default();
+        assert!(!events.missed_answer());
+        events.log(RDKafkaLogLevel::Info, "REQTMOUT", line);
+        assert!(events.missed_answer() && !events.missed_answer());
+        // Nothing was answered to what was not sent.
+        let queued = "[thrd:GroupCoordinator]: GroupCoordinator/1: Timed out 0 in-flight, 0 \
+                      retry-queued, 1 out-queue, 0 partially-sent requests";
+        events.log(RDKafkaLogLevel::Warning, "REQTMOUT", queued);
+        assert!(!events.missed_answer());
     }
 }

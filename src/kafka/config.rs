@@ -3,7 +3,7 @@
 //! The defaults were measured (reference figures in `docs/benchmark.md`); librdkafka's own
 //! `fetch.queue.backoff.ms` of one second would cost two thirds of the throughput.
 
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use std::{fmt, time::Duration};
 
 /// librdkafka properties as given by settings. `Debug` prints names only: values may be secret.
@@ -23,7 +23,7 @@ impl ClientProperties {
 
     /// True unless the brokers are to decide who has which partitions (KIP-848).
     pub fn is_classic_group(&self) -> bool {
-        self.get("group.protocol") != Some("consumer")
+        is_classic(self.get("group.protocol"))
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -124,6 +124,8 @@ fn own(config: &mut ClientConfig, owned: &[(&str, &str)]) {
 pub fn consumer_config(properties: &ClientProperties, group: &ConsumerGroup) -> ClientConfig {
     let group_layer = if properties.is_classic_group() { CLASSIC_GROUP } else { &[] };
     let mut config = build(&[CONSUMER, group_layer], properties);
+    // The one word of an answer that was missed is a notice; `log.level` decides what is shown.
+    config.set_log_level(RDKafkaLogLevel::Notice);
     own(&mut config, CONSUMER_OWNED);
     config.set("group.id", &group.id);
     if let Some(instance) = &group.instance {
@@ -164,8 +166,23 @@ pub fn limit_batches(config: &mut ClientConfig, bytes: u64) {
 
 /// How long a consumer may go without a poll before the group takes its partitions.
 pub fn max_poll_interval(consumer: &ClientConfig) -> Duration {
-    let milliseconds = consumer.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok());
-    Duration::from_millis(milliseconds.unwrap_or(300_000))
+    milliseconds(consumer, "max.poll.interval.ms", 300_000)
+}
+
+/// How long a member of a classic group may be silent before the group goes on without it; none where
+/// the brokers say (KIP-848).
+pub fn classic_session(consumer: &ClientConfig) -> Option<Duration> {
+    is_classic(consumer.get("group.protocol"))
+        .then(|| milliseconds(consumer, "session.timeout.ms", 45_000))
+}
+
+fn is_classic(group_protocol: Option<&str>) -> bool {
+    group_protocol != Some("consumer")
+}
+
+fn milliseconds(config: &ClientConfig, name: &str, default: u64) -> Duration {
+    let set = config.get(name).and_then(|ms| ms.parse().ok());
+    Duration::from_millis(set.unwrap_or(default))
 }
 
 /// Configuration of a client that only asks questions.

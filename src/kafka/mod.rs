@@ -8,7 +8,7 @@ mod in_time;
 
 pub use client::{Consumer, ConsumerEvents, Deliveries, Producer, Rebalance, TopicPartition};
 pub use config::{
-    ClientProperties, ConsumerGroup, admin_config, consumer_config, limit_batches,
+    ClientProperties, ConsumerGroup, admin_config, classic_session, consumer_config, limit_batches,
     make_transactional, max_poll_interval, producer_config,
 };
 pub use ffi::{

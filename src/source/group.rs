@@ -118,10 +118,16 @@ impl Source {
         })
     }
 
-    /// Joins the group anew with another client, which has no partitions yet.
-    pub fn rejoin(&mut self) -> Result<(), SourceError> {
-        *self = Self::join(&self.config, &self.topics)?;
-        Ok(())
+    /// Joins the group anew with another client, which has no partitions yet, and returns the one
+    /// before: to drop it may block.
+    pub fn rejoin(&mut self) -> Result<Self, SourceError> {
+        let joined = Self::join(&self.config, &self.topics)?;
+        Ok(std::mem::replace(self, joined))
+    }
+
+    /// How long the group bears its silence; none where the brokers say (KIP-848).
+    pub fn session(&self) -> Option<Duration> {
+        kafka::classic_session(&self.config)
     }
 
     /// Serves the group and returns the next change of the assignment, if any.
@@ -152,6 +158,11 @@ impl Source {
     /// before [`Source::serve`] has told of it.
     pub fn is_unsure(&self) -> bool {
         self.is_unsure
+    }
+
+    /// True if an answer was missed since this was asked last that may have told partitions.
+    pub fn missed_answer(&self) -> bool {
+        self.consumer.context().missed_answer()
     }
 
     /// Who asks for committed positions and the ends of logs, off this thread: the answer may have

@@ -1,7 +1,9 @@
 //! Where a partition stands: its committed position and the ends of its log.
 
 use crate::kafka::{self, Consumer, TopicIdentity, TopicPartition};
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError};
+use rdkafka::{
+    Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError, groups::GroupInfo,
+};
 use std::{sync::Arc, time::Duration};
 
 /// A committed position.
@@ -29,6 +31,17 @@ pub struct Lookup {
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// An open transaction is waited for in pieces, so that a wait can be seen and given up.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What `look` finds in the description of a group; none where the brokers do not answer or know no
+/// such group.
+pub(super) fn describe<T>(
+    consumer: &Consumer,
+    group: &str,
+    look: impl FnOnce(&GroupInfo) -> T,
+) -> Option<T> {
+    let groups = consumer.fetch_group_list(Some(group), REQUEST_TIMEOUT).ok()?;
+    groups.groups().iter().find(|found| found.name() == group).map(look)
+}
 
 /// Asks the cluster about partitions. Blocks; for threads beside the polling one.
 #[derive(Clone)]
@@ -94,9 +107,7 @@ impl Asker {
 
     /// How many members a group has, where the brokers tell.
     pub fn members(&self, group: &str) -> Option<usize> {
-        let groups = self.consumer.fetch_group_list(Some(group), REQUEST_TIMEOUT).ok()?;
-        let group = groups.groups().iter().find(|found| found.name() == group)?;
-        Some(group.members().len())
+        describe(&self.consumer, group, |found| found.members().len())
     }
 
     /// Which topics the names stand for now. A topic that is gone, or may not be described, is not

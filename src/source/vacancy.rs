@@ -6,15 +6,17 @@
 //! gave back is nobody's until the group rebalances for another reason. A member that comes and
 //! goes is one.
 
-use super::group::{Source, SourceError, SourceEvent};
+use super::{
+    group::{Source, SourceError, SourceEvent},
+    lookup::describe,
+};
 use crate::kafka::{Consumer, ConsumerEvents, TopicPartition};
-use rdkafka::{ClientConfig, consumer::Consumer as _, groups::GroupInfo};
+use rdkafka::{ClientConfig, groups::GroupInfo};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The state of a group in which every partition should have a member.
 const SETTLED: &str = "Stable";
 
@@ -44,13 +46,11 @@ impl Caretaker {
     /// Partitions that nobody has. None is told of a group that rebalances or has no members, and
     /// none where the brokers do not answer.
     pub fn vacant(&self) -> Vec<TopicPartition> {
-        let Ok(groups) = self.consumer.fetch_group_list(Some(&self.group), REQUEST_TIMEOUT) else {
-            return Vec::new();
+        let missing = |group: &GroupInfo| {
+            let assignments = group.members().iter().map(|member| member.assignment());
+            (group.state() == SETTLED).then(|| missing(&self.inputs, assignments))?
         };
-        let settled = |group: &&GroupInfo| group.name() == self.group && group.state() == SETTLED;
-        let Some(group) = groups.groups().iter().find(settled) else { return Vec::new() };
-        let assignments = group.members().iter().map(|member| member.assignment());
-        missing(&self.inputs, assignments).unwrap_or_default()
+        describe(&self.consumer, &self.group, missing).flatten().unwrap_or_default()
     }
 
     /// Joins the group for a moment, unless `is_over` before it is in. The members deal everything

@@ -1,9 +1,11 @@
 """Every named place of the protocol, with everything that can happen there: enumerated cases."""
 
 import time
+from collections.abc import Callable
 
-from .faults import TAKEOVER_S, kill
-from .scene import TRANSACTION_S
+from .answers import JoinLoss, ToldLoss
+from .faults import TAKEOVER_S, kill, now
+from .scene import SESSION_S, TRANSACTION_S
 from .small import NO_SNAPSHOTS, SLEEP_MS, Case, Run, small_plan
 
 # Which passage of a place is hurt: late enough that the daemon is at work there.
@@ -23,6 +25,7 @@ PLACES = {
 }
 ACTIONS = ("kill", "stop", "sleep", "panic", "exit", "enospc")
 ENDS = ("kill", "panic", "exit")
+LOSS_ATTEMPTS = 3
 
 
 def applies(place: str, action: str) -> bool:
@@ -83,6 +86,68 @@ def hurt(run: Run, place: str, action: str) -> None:
 def said(daemon, place: str) -> bool:
     """Whether the daemon's log names the failpoint: each that acts says so first."""
     return any("failpoint" in line and place in line for line in daemon.written().splitlines())
+
+
+def lose_answer(run: Run) -> None:
+    """The answer that tells a member one more partition does not arrive: brokers tell it once."""
+    link = run.scene.link("s2")
+    try:
+        for _ in range(LOSS_ATTEMPTS):
+            began, loss = now(), link.lose(ToldLoss())
+            if tell_in_parts(run, lambda: loss.count > 0):
+                break
+            # On a slow machine s1 was put out, and all of it told at once in a new epoch.
+            kill(run.scene, ["s2"])
+            run.flow(SESSION_S + 2)
+        else:
+            run.verdict.violations.append("no answer told a member one more partition")
+        run.recover("answer lost", began)
+    finally:
+        link.heal()
+    run.flow(1)
+
+
+def lose_join(run: Run) -> None:
+    """The answer to a member that joins does not arrive; it is the only one, so nothing is published."""
+    link = run.scene.link("s0")
+    try:
+        began = kill(run.scene, ["s0"])
+        loss = link.lose(JoinLoss())
+        run.scene.start("s0")
+        run.wait("an answer to be lost", lambda: loss.count > 0)
+        run.recover("join lost", began)
+    finally:
+        link.heal()
+    run.flow(1)
+
+
+def tell_in_parts(run: Run, is_done: Callable[[], bool]) -> bool:
+    """A third member is told its partitions one after the other: what s1 gives back comes later."""
+    run.scene.daemons["s1"].stop()
+    heir = run.scene.start("s2")
+    soon(lambda: (
+        (page := heir.metrics()) is not None and page.sum("millstream_partitions_assigned") > 0
+    ), 20)
+    run.scene.daemons["s1"].cont()
+    return soon(is_done, 5)
+
+
+def soon(is_done: Callable[[], bool], seconds: float) -> bool:
+    """Waits, and says whether it came about."""
+    deadline = now() + seconds
+    while not is_done() and now() < deadline:
+        time.sleep(0.05)
+    return is_done()
+
+
+def answers_lost(seed: int, pipeline: str = "card") -> list[Case]:
+    """What only the network can do: one at a place that only KIP-848 has, one where it is not."""
+    told = small_plan("fp-assignment-told-lost", seed, pipeline, "kip848")
+    join = small_plan("fp-join-answer-lost", seed, pipeline)
+    return [
+        Case(told.name, lose_answer, told, ("s0", "s1"), first_link=0),
+        Case(join.name, lose_join, join, ("s0",), first_link=3),
+    ]
 
 
 def case(place: str, action: str, seed: int, pipeline: str = "card", protocol: str = "cooperative") -> Case:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
+from .answers import Frames, Loss
+
 CHUNK = 1 << 16
 
 
@@ -39,6 +41,7 @@ class Link:
     silence()  keeps connections open and moves no byte: a half-open network
     delay(s)   every chunk waits so long, in both directions
     narrow(n)  so many bytes a second go up, to the broker, on each connection
+    lose(loss) one answer of the group's coordinator, on connections that come from now on
     heal()     all well again
     """
 
@@ -50,6 +53,7 @@ class Link:
         self._delay = 0.0
         self._up_bytes_s = 0.0
         self._is_cut = False
+        self._loss: Loss | None = None
         self._flowing = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -71,12 +75,17 @@ class Link:
     def narrow(self, bytes_per_second: float) -> None:
         self._network.call(self._change(up_bytes_s=bytes_per_second))
 
+    def lose(self, loss: Loss) -> Loss:
+        """Its count tells when the answer is lost."""
+        self._network.call(self._change(loss=loss))
+        return loss
+
     def heal(self) -> None:
         self._network.call(self._change())
 
     async def _change(self, is_cut: bool = False, flowing: bool = True, delay: float = 0.0,
-                      up_bytes_s: float = 0.0) -> None:
-        self._is_cut, self._delay, self._up_bytes_s = is_cut, delay, up_bytes_s
+                      up_bytes_s: float = 0.0, loss: Loss | None = None) -> None:
+        self._is_cut, self._delay, self._up_bytes_s, self._loss = is_cut, delay, up_bytes_s, loss
         if flowing:
             self._flowing.set()
         else:
@@ -97,10 +106,13 @@ class Link:
         pair = {writer, inner_writer}
         self._writers |= pair
         try:
-            await asyncio.gather(
-                self._pump(reader, inner_writer, up=True), self._pump(inner_reader, writer)
-            )
-        except (OSError, asyncio.CancelledError):
+            if self._loss:
+                frames = Frames(self._loss)
+                ways = frames.up(reader, inner_writer), frames.down(inner_reader, writer)
+            else:
+                ways = self._pump(reader, inner_writer, up=True), self._pump(inner_reader, writer)
+            await asyncio.gather(*ways)
+        except (OSError, EOFError, asyncio.CancelledError):
             # An end that closed, or the network that is taken down.
             pass
         finally:

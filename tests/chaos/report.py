@@ -167,13 +167,14 @@ everything in the log by then is published; the pause is the longest that some p
     return text
 
 
-def put_between_marks(path: pathlib.Path, text: str) -> None:
+def put_between_marks(path: pathlib.Path, text: str, marks: tuple[str, str] = MARKS) -> None:
     """Replaces what stands between the two marks in another page."""
-    before, _, rest = path.read_text().partition(MARKS[0])
-    _, mark, after = rest.partition(MARKS[1])
+    begin, end = marks
+    before, _, rest = path.read_text().partition(begin)
+    _, mark, after = rest.partition(end)
     if not mark:
-        raise ValueError(f"{path} has no {MARKS[0]} and {MARKS[1]}")
-    path.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
+        raise ValueError(f"{path} has no {begin} and {end}")
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def write(ledger: Ledger, path: pathlib.Path | None) -> None:

@@ -80,11 +80,15 @@ class Case:
     plan: Plan
     first: tuple[str, ...] = ("s0", "s1")
     with_restart: bool = False
+    # Through the broker's links, from this one on: another one for each such case.
+    first_link: int | None = None
 
     def run(self, broker: Broker, binary: Binary, home: pathlib.Path) -> Verdict:
         """Runs it to its verdict; what does not happen in time is a violation, not an error."""
         began = time.monotonic()
-        scene = Scene(self.plan, broker, binary, home)
+        at = self.first_link
+        links = None if at is None else broker.links[at:at + 3]
+        scene = Scene(self.plan, broker, binary, home, links)
         verdict = new_verdict(scene)
         try:
             scene.open(list(self.first))

@@ -85,6 +85,9 @@ def failpoint_units(options: Options, broker: Broker) -> list[Unit]:
         case = failpoints.case(place, action, options.seed + index, pipeline, protocol)
         units.append(Unit(case.name, "failpoint", lambda case=case: [
             case.run(broker, options.binary, options.scratch)]))
+    for case in failpoints.answers_lost(options.seed, options.pipelines[0]):
+        units.append(Unit(case.name, "failpoint", lambda case=case: [
+            case.run(broker, options.binary, options.scratch)]))
     return units
 
 

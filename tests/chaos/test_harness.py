@@ -11,6 +11,7 @@ import time
 import unittest
 
 from chaos import failpoints, mutants, snapshots
+from chaos.answers import ToldLoss, told_by
 from chaos.cards import Cards
 from chaos.daemon import Page
 from chaos.episode import Shape, deck, named, plans
@@ -48,6 +49,34 @@ class Schedules(unittest.TestCase):
         self.assertEqual(len(cases), 12 * 5 + 2)
         self.assertEqual(len(cases), len(set(cases)))
         self.assertEqual(len({m.name for m in mutants.MUTANTS}), 9)
+
+
+def answer(member: str, epoch: int, partitions: int | None) -> bytes:
+    """A ConsumerGroupHeartbeat response of version 1, by the protocol's description."""
+    told = b"\xff" if partitions is None else b"\x01"
+    if partitions is not None:
+        topic = bytes(16) + bytes([partitions + 1]) + bytes(4 * partitions) + b"\0"
+        told += (b"\x02" + topic if partitions else b"\x01") + b"\0"
+    return (b"corr" + b"\0" + bytes(4) + bytes(2) + b"\0" + bytes([len(member) + 1]) + member.encode()
+            + epoch.to_bytes(4) + (5000).to_bytes(4) + told + b"\0")
+
+
+class Answers(unittest.TestCase):
+    def test_an_answer_is_read(self):
+        self.assertEqual(told_by(answer("m-1", 7, None)), (b"m-1", 7, None))
+        self.assertEqual(told_by(answer("m-1", 7, 0)), (b"m-1", 7, 0))
+        self.assertEqual(told_by(answer("m-2", 9, 3)), (b"m-2", 9, 3))
+        failed = bytearray(answer("m", 1, 2))
+        failed[10] = 25
+        self.assertIsNone(told_by(bytes(failed)))
+
+    def test_the_one_that_tells_more_within_an_epoch_is_lost_once(self):
+        loss = ToldLoss()
+        kept = [("a", 1, 0), ("a", 1, 1), ("b", 1, 2), ("a", 1, None), ("a", 2, 2)]
+        self.assertFalse(any(loss.takes(answer(*told)) for told in kept))
+        self.assertTrue(loss.takes(answer("b", 1, 3)))
+        self.assertFalse(loss.takes(answer("a", 2, 3)))
+        self.assertEqual(loss.count, 1)
 
 
 class Pipelines(unittest.TestCase):

@@ -66,44 +66,44 @@ class Positions:
     def __init__(self, bootstrap: str, group: str, topic: str, partitions: int):
         self.topic = topic
         self.places = [TopicPartition(topic, p) for p in range(partitions)]
-        self._clients = {isolation: Consumer({
+        self._settings = {
             "bootstrap.servers": bootstrap,
             "group.id": group,
             "enable.auto.commit": False,
-            # A reader of uncommitted asks for the offset as it stands, whatever is pending.
-            "isolation.level": isolation,
             "reconnect.backoff.max.ms": 1_000,
             "log_level": 0,
-        }) for isolation in (COMMITTED, UNCOMMITTED)}
+        }
+        # Not one of those that are replaced: others ask it meanwhile.
+        self._asked = self._client(UNCOMMITTED)
+        self._clients = {isolation: self._client(isolation) for isolation in (COMMITTED, UNCOMMITTED)}
+
+    def _client(self, isolation: str) -> Consumer:
+        """A reader of uncommitted asks for the offset as it stands, whatever is pending."""
+        return Consumer(self._settings | {"isolation.level": isolation})
 
     def committed(self, seconds: float) -> dict[int, int]:
         """Offset of each partition that has one; raises where the broker does not answer."""
-        found = self._clients[UNCOMMITTED].committed(self.places, timeout=seconds)
+        found = self._asked.committed(self.places, timeout=seconds)
         return {place.partition: place.offset for place in found if place.offset >= 0 and not place.error}
 
     def ends(self, isolation: str, topic: str | None = None) -> dict[int, int]:
         """End offset of each partition: the last stable one, or the high watermark."""
-        client, deadline = self._clients[isolation], time.monotonic() + 30
+        deadline = time.monotonic() + 60
         found: dict[int, int] = {}
         while len(found) < len(self.places):
             partition = len(found)
             try:
                 place = TopicPartition(topic or self.topic, partition)
-                found[partition] = client.get_watermark_offsets(place, timeout=5)[1]
+                found[partition] = self._clients[isolation].get_watermark_offsets(place, timeout=5)[1]
             except KafkaException as error:
                 # A broker that has just come back does not lead yet.
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{self.topic}: no end offset of {partition}: {error}") from error
-                self._refresh(client)
-                time.sleep(0.2)
+                time.sleep(0.5)
+                # One that was told that there is no such topic believes it for minutes.
+                self._clients[isolation].close()
+                self._clients[isolation] = self._client(isolation)
         return found
-
-    def _refresh(self, client: Consumer) -> None:
-        """A client that was told that there is no such topic believes it for minutes."""
-        try:
-            client.list_topics(timeout=2)
-        except KafkaException:
-            pass
 
     def wait_until_settled(self, topic: str, seconds: float) -> None:
         """Waits until no transaction is open in the topic; only then is the committed end the end."""
@@ -114,7 +114,7 @@ class Positions:
             time.sleep(0.2)
 
     def close(self) -> None:
-        for client in self._clients.values():
+        for client in (self._asked, *self._clients.values()):
             client.close()
 
 

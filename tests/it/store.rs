@@ -6,10 +6,11 @@ use millstream::{
     store::{Cause, Entry, Name, PartitionKey, Remedy, SnapshotStore, Stored},
 };
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -39,7 +40,7 @@ impl Server {
             .find_map(|line| Some(line.split_once("Running on http://")?.1.trim().to_owned()))
             .expect("the server says where it listens");
         // Its log is read on, or the pipe would fill.
-        std::thread::spawn(move || lines.for_each(drop));
+        thread::spawn(move || lines.for_each(drop));
         Self { child, address }
     }
 
@@ -77,6 +78,50 @@ fn open(address: &str, url: &str, more: &[&str]) -> SnapshotStore {
     let environment = environment.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
     let settings = Settings::load(Some(Path::new("/dev/null")), environment, &sets).unwrap();
     SnapshotStore::open(&settings.snapshots).unwrap()
+}
+
+/// What becomes of a connection to the server.
+#[derive(Clone, Copy)]
+enum Fate {
+    Forwarded,
+    /// Answered with `503 Service Unavailable`.
+    Refused,
+    /// Closed after so many bytes of what the client sends.
+    CutAfter(u64),
+}
+
+/// A way to the server on which the fate of each connection is decided by its number. Returns its
+/// address; it ends with the process.
+fn detour(server: &str, fate: impl Fn(usize) -> Fate + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = server.to_owned();
+    thread::spawn(move || {
+        for (number, client) in listener.incoming().enumerate() {
+            let (client, server, fate) = (client.unwrap(), server.clone(), fate(number));
+            // An end that is closed by the other one is the point of it.
+            thread::spawn(move || drop(carry(client, &server, fate)));
+        }
+    });
+    address
+}
+
+fn carry(mut client: TcpStream, server: &str, fate: Fate) -> io::Result<()> {
+    if let Fate::Refused = fate {
+        // The head of the request, without which the client would not read the answer.
+        let mut head = BufReader::new(client.try_clone()?).lines();
+        head.by_ref().map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+        return client.write_all(
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        );
+    }
+    let server = TcpStream::connect(server)?;
+    let (mut back, mut to_client) = (server.try_clone()?, client.try_clone()?);
+    thread::spawn(move || drop(io::copy(&mut back, &mut to_client)));
+    let limit = if let Fate::CutAfter(bytes) = fate { bytes } else { u64::MAX };
+    io::copy(&mut client.try_clone()?.take(limit), &mut (&server))?;
+    server.shutdown(Shutdown::Both)?;
+    client.shutdown(Shutdown::Both)
 }
 
 impl Drop for Server {
@@ -189,4 +234,52 @@ fn a_missing_bucket_and_a_missing_server_are_told_apart() {
     let error = store.within(Duration::from_secs(20)).list(&partition()).unwrap_err();
     assert_eq!(error.remedy(), Remedy::Retry, "{error}");
     assert!(!error.to_string().contains(CANARY), "{error}");
+}
+
+#[test]
+fn a_server_that_refuses_for_a_moment_is_asked_again() {
+    let server = Server::start();
+    server.create_bucket("snapshots");
+    let refuses = |number| if number < 2 { Fate::Refused } else { Fate::Forwarded };
+    let store = open(&detour(&server.address, refuses), "s3://snapshots", &[]);
+    assert_eq!(store.put(&header(7, "aa"), payload(10)).unwrap(), Stored::Written);
+    assert_eq!(offsets(&store.list(&partition()).unwrap()), [7]);
+}
+
+#[test]
+fn a_server_that_goes_on_refusing_is_left_for_later() {
+    let address = detour("127.0.0.1:1", |_| Fate::Refused);
+    let store = open(&address, "s3://snapshots", &[]).within(Duration::from_secs(3));
+    let error = store.put(&header(7, "aa"), payload(10)).unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Retry, "{error}");
+    assert_eq!(store.list(&partition()).unwrap_err().remedy(), Remedy::Retry);
+}
+
+/// Some part of a large snapshot does not arrive whole, whichever connection carries it.
+#[test]
+fn a_snapshot_that_was_cut_on_its_way_is_whole_or_not_there() {
+    let server = Server::start();
+    server.create_bucket("snapshots");
+    let direct = server.open("s3://snapshots");
+    let bytes = payload((64 << 20) + 17);
+    for cut in 0..4 {
+        let fate = move |number| {
+            if number == cut { Fate::CutAfter(3 << 20) } else { Fate::Forwarded }
+        };
+        let store = open(&detour(&server.address, fate), "s3://snapshots", &[]);
+        let offset = 7 + i64::try_from(cut).unwrap();
+        let put = store.put(&header(offset, "aa"), bytes.clone());
+        let listed = direct.list(&partition()).unwrap();
+        let found = listed.iter().find(|entry| entry.name.position.offset == offset);
+        match put {
+            Ok(stored) => {
+                assert_eq!(stored, Stored::Written);
+                assert!(direct.get(found.unwrap()).unwrap() == bytes);
+            }
+            Err(error) => {
+                assert_eq!(error.remedy(), Remedy::Retry, "{error}");
+                assert!(found.is_none(), "half a snapshot is listed");
+            }
+        }
+    }
 }

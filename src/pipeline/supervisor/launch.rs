@@ -8,7 +8,7 @@ use crate::{
         connect::Cluster,
         tasks,
         worker::{
-            Parts, Place, Pulse, Report, SnapshotOptions, Snapshots, Worker, WorkerError,
+            Known, Parts, Place, Pulse, Report, SnapshotOptions, Snapshots, Worker, WorkerError,
             WorkerOptions, WorkerSummary,
         },
     },
@@ -79,6 +79,7 @@ impl Launch<'_> {
         let options = self.worker_options(cluster);
         let place = Place::new(self.definition, cluster.id.clone(), &processor());
         let instance = self.instance();
+        let known = Known::default();
         let mut workers =
             Workers { handles: Vec::new(), pulses: Vec::new(), said: AtomicU64::new(0) };
         for index in 0..self.settings.workers.get() {
@@ -88,6 +89,7 @@ impl Launch<'_> {
                 definition: Arc::clone(self.definition),
                 options: options.clone(),
                 place: place.clone(),
+                known: known.clone(),
                 pulse: Arc::clone(&pulse),
                 stop: Arc::clone(&self.options.stop),
                 store: self.store.clone(),
@@ -203,6 +205,7 @@ struct Start {
     definition: Arc<Definition>,
     options: WorkerOptions,
     place: Place,
+    known: Known,
     pulse: Arc<Pulse>,
     stop: Arc<AtomicBool>,
     store: Option<SnapshotStore>,
@@ -227,6 +230,7 @@ impl Start {
             snapshots,
             store: self.store,
             place: self.place,
+            known: self.known,
             metrics: self.metrics,
             pulse: self.pulse,
         };

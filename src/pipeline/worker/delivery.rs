@@ -2,31 +2,22 @@
 
 use super::{FULL_PAUSE, ROUND_PAUSE, Step, Worker, WorkerError};
 use crate::{
-    kafka::{Membership, TopicPartition, TransactionError},
+    kafka::{Membership, TopicPartition},
     pipeline::{
         clock,
         failpoint::{self, Mutant, Place},
         protocol::Move,
-        tasks,
     },
-    sink::{Remedy, SinkError},
     source::{self, CommitError, Position},
     telemetry::{CommitResult, TransactionResult},
 };
-use rdkafka::error::KafkaError;
-use std::{collections::BTreeMap, sync::mpsc, time::Duration};
+use std::time::Duration;
 use tracing::{info, warn};
-
-/// Committed positions, none for a partition without one; or why they are not known.
-pub(super) type Answers = Result<BTreeMap<TopicPartition, Option<i64>>, KafkaError>;
-
-/// Longest wait for the coordinator to take a new producer before the group is served again.
-const INITIALISE: Duration = Duration::from_secs(5);
 
 impl Worker {
     /// Hands what is new in the outbox on to the producer, as far as it has room.
     pub(super) fn send(&mut self) -> Result<(), WorkerError> {
-        if self.backoff.waiting() || !self.protocol.may_send() || self.sent == self.outbox.len() {
+        if self.backoff.waiting() || !self.protocol.may_send() || !self.has_unsent() {
             return Ok(());
         }
         let started = clock::instant();
@@ -45,6 +36,16 @@ impl Worker {
             }
             Err(error) => self.broke(&error.into_remedied()?),
         }
+    }
+
+    /// True while messages wait to be handed to the producer.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.sent < self.outbox.len()
+    }
+
+    /// True while they wait because it has no room.
+    pub(super) fn waits_for_room(&self) -> bool {
+        self.is_full && self.has_unsent()
     }
 
     /// From now on nothing is folded until the commit is done, and what the encoders kept back is
@@ -89,11 +90,11 @@ impl Worker {
 
     fn drain(&mut self) -> Result<(), WorkerError> {
         self.send()?;
-        if self.sent < self.outbox.len() {
+        if self.has_unsent() {
             let pause = if self.is_full { FULL_PAUSE } else { ROUND_PAUSE };
             return self.poll_sink(pause).map(drop);
         }
-        if self.poll_sink(Duration::from_millis(1))? && self.protocol.step() == Step::Drain {
+        if self.poll_sink(ROUND_PAUSE)? && self.protocol.step() == Step::Drain {
             failpoint::passed(Place::BeforeSendOffsets);
             self.protocol.drained();
         }
@@ -102,7 +103,7 @@ impl Worker {
 
     /// True once everything sent stands.
     pub(super) fn poll_sink(&mut self, wait: Duration) -> Result<bool, WorkerError> {
-        let all_sent = self.sent == self.outbox.len();
+        let all_sent = !self.has_unsent();
         match self.sink.poll(Duration::ZERO) {
             Ok(0) if all_sent => return Ok(true),
             // Nothing is under way, yet messages wait: for the pause after a failure to be over.
@@ -229,9 +230,10 @@ impl Worker {
         self.refresh();
     }
 
-    fn count(&mut self, moves: &[Move<TopicPartition>]) {
+    pub(super) fn count(&mut self, moves: &[Move<TopicPartition>]) {
         for moved in moves {
             if let Some(partition) = self.partitions.get_mut(&moved.id) {
+                self.recovery.known.committed(&moved.id, partition.topic_id(), moved.to);
                 let totals = partition.committed();
                 self.report.committed(&totals);
             }
@@ -240,7 +242,7 @@ impl Worker {
         self.backoff.succeeded();
     }
 
-    fn clear_outbox(&mut self) {
+    pub(super) fn clear_outbox(&mut self) {
         self.outbox.clear();
         self.sent = 0;
         self.committing = None;
@@ -248,122 +250,9 @@ impl Worker {
         self.last_commit = clock::instant();
     }
 
-    /// A message was not delivered, or a step of the transaction failed: what stands is found out
-    /// with a new producer.
-    fn broke(&mut self, error: &SinkError) -> Result<(), WorkerError> {
-        let reason = std::error::Error::source(error).map(ToString::to_string);
-        let result = match error {
-            SinkError::Transaction(TransactionError::Fenced(_)) => {
-                self.report.fenced();
-                if let Some(times) = self.fences.fenced() {
-                    return Err(WorkerError::SlotUsedTwice(times));
-                }
-                TransactionResult::Fenced
-            }
-            SinkError::Transaction(TransactionError::Rebalanced(_)) => {
-                self.report.fenced();
-                TransactionResult::Aborted
-            }
-            _ => TransactionResult::Ambiguous,
-        };
-        if result == TransactionResult::Aborted {
-            info!(%error, reason, "transaction refused, the group rebalances");
-        } else {
-            warn!(%error, reason, messages = self.outbox.len(), "looking for what stands");
-        }
-        self.report.transaction(result);
-        self.protocol.failed();
-        self.broken = false;
-        self.refused = result == TransactionResult::Aborted;
-        self.backoff.failed(&reason.unwrap_or_else(|| error.to_string()));
-        Ok(())
-    }
-
-    fn reopen(&mut self) -> Result<(), WorkerError> {
-        self.resolving = None;
-        // A refusal is certain: the same producer aborts and goes on, which takes much less.
-        if std::mem::take(&mut self.refused) && self.sink.abort().is_ok() {
-            self.sent = 0;
-            self.protocol.reopened();
-            return Ok(());
-        }
-        if !self.broken {
-            tasks::drop_elsewhere(self.sink.reopen()?);
-            (self.broken, self.sent) = (true, 0);
-        }
-        match self.sink.initialise(INITIALISE) {
-            Ok(()) => {
-                self.broken = false;
-                self.protocol.reopened();
-                Ok(())
-            }
-            Err(error) => self.broke(&error.into_remedied()?),
-        }
-    }
-
-    /// Reads what is committed, off this thread, and acts on the answer when it is there.
-    fn ask(&mut self, partitions: &[TopicPartition]) -> Result<(), WorkerError> {
-        let Some(answer) = &self.resolving else {
-            let (sender, receiver) = mpsc::sync_channel(1);
-            let (asker, partitions) = (self.source.asker(), partitions.to_vec());
-            let work = move || {
-                let committed = asker.committed(&partitions);
-                drop(asker);
-                let answer = committed.map(|committed| {
-                    committed.into_iter().map(|(id, c)| (id, c.map(|c| c.offset))).collect()
-                });
-                drop(sender.send(answer));
-            };
-            tasks::thread("resolve".to_owned(), work).expect("a thread can be started");
-            self.resolving = Some(receiver);
-            return Ok(());
-        };
-        match answer.try_recv() {
-            Ok(Ok(committed)) => {
-                self.resolving = None;
-                self.resolve(&committed)
-            }
-            Err(mpsc::TryRecvError::Empty) => {
-                self.source.wait(Duration::from_millis(5))?;
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                self.resolving = None;
-                self.backoff.failed(&format!("committed offsets are not read: {error}"));
-                Ok(())
-            }
-            Err(mpsc::TryRecvError::Disconnected) => {
-                self.resolving = None;
-                Ok(())
-            }
-        }
-    }
-
-    fn resolve(
-        &mut self,
-        committed: &BTreeMap<TopicPartition, Option<i64>>,
-    ) -> Result<(), WorkerError> {
-        let resolution = self.protocol.resolved(committed);
-        let again: Vec<u64> = resolution.again.iter().map(|epoch| epoch.number()).collect();
-        info!(
-            stands = resolution.stands.len(),
-            again = again.len(),
-            restore = resolution.restore.len(),
-            "known what stands"
-        );
-        if !resolution.stands.is_empty() {
-            self.count(&resolution.stands);
-        }
-        self.outbox.retain_owners(0, |owner| again.contains(&owner));
-        self.sent = 0;
-        if again.is_empty() {
-            self.clear_outbox();
-        }
-        self.begin_anew(resolution.restore)
-    }
-
-    /// Finishes and commits everything open, within the budget. What does not stand by then stays
-    /// open: it is not committed, so whoever owns its partition next repeats it.
+    /// Finishes and commits everything open, within the budget, as far as the group has been served.
+    /// What does not stand by then stays open: it is not committed, so whoever owns its partition
+    /// next repeats it.
     pub(super) fn settle(&mut self) -> Result<(), WorkerError> {
         let deadline = clock::instant() + self.options.settle;
         loop {
@@ -373,21 +262,14 @@ impl Worker {
                 }
                 self.begin_commit();
             }
-            if clock::instant() >= deadline || self.source.is_unsure() {
+            if self.source.is_unsure() {
+                return Ok(());
+            }
+            if clock::instant() >= deadline {
                 warn!(messages = self.outbox.len(), "not all messages stand, going on without");
                 return Ok(());
             }
             self.commit()?;
-        }
-    }
-}
-
-impl SinkError {
-    /// The error again if a new producer helps against it; what needs a person ends the worker.
-    fn into_remedied(self) -> Result<Self, WorkerError> {
-        match self.remedy() {
-            Remedy::Stop => Err(self.into()),
-            Remedy::Resend => Ok(self),
         }
     }
 }

@@ -50,7 +50,7 @@ impl Worker {
         replay_slice: usize,
         events: &mut Vec<(TopicPartition, Event)>,
     ) -> usize {
-        let waiting = self.is_full && self.sent < self.outbox.len();
+        let waiting = self.waits_for_room();
         let Some((id, partition)) = self.partitions.iter_mut().nth(place) else { return 0 };
         let Some(limit) = self.protocol.limit(id) else { return 0 };
         if limit == Limit::Emit && waiting {

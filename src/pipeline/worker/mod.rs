@@ -8,10 +8,12 @@
 mod delivery;
 mod fold;
 mod identity;
+mod known;
 mod member;
 mod metadata;
 mod pace;
 pub mod operator;
+mod overlooked;
 mod partition;
 mod place;
 mod progress;
@@ -19,15 +21,18 @@ mod rebalance;
 mod rebuild;
 mod recovery;
 mod report;
+mod resolution;
 mod snapshots;
 mod start;
 mod suspects;
 mod trouble;
+mod unheard;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
+pub use known::Known;
 pub use place::Place;
 pub use report::{Progress, Report, WorkerSummary};
 pub use snapshots::{SnapshotOptions, Snapshots};
@@ -113,6 +118,8 @@ pub struct Parts {
     pub store: Option<SnapshotStore>,
     /// Where all of it is.
     pub place: Place,
+    /// What the workers of the process have seen of the group.
+    pub known: Known,
     /// For threads that work for the worker.
     pub metrics: Arc<Metrics>,
     /// Told whenever the worker goes on.
@@ -125,7 +132,7 @@ const IDLE: Duration = Duration::from_millis(50);
 /// How long to wait for room in a full producer before serving the group again.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
-/// How long to wait for what is under way when messages wait for it.
+/// How long to wait for what is under way before the group is served again.
 const ROUND_PAUSE: Duration = Duration::from_millis(1);
 
 /// A worker, before and while it runs.
@@ -153,7 +160,7 @@ pub struct Worker {
     /// Questions under way about where partitions stand.
     questions: Vec<(Asked, mpsc::Receiver<Vec<Found>>)>,
     /// The question under way of what stands after a failure.
-    resolving: Option<mpsc::Receiver<delivery::Answers>>,
+    resolving: Option<mpsc::Receiver<resolution::Answers>>,
     /// True while the producer that failed has not been replaced.
     broken: bool,
     /// True if the group refused the open transaction, so that it certainly does not stand.
@@ -168,6 +175,8 @@ pub struct Worker {
     fences: Fences,
     member: member::Member,
     identities: identity::Identities,
+    overlooked: overlooked::Overlooked,
+    unheard: unheard::Unheard,
     pulse: Arc<Pulse>,
     report: Report,
 }
@@ -180,7 +189,7 @@ impl Worker {
         parts: Parts,
         report: Report,
     ) -> Self {
-        let Parts { source, mut sink, snapshots, store, place, metrics, pulse } = parts;
+        let Parts { source, mut sink, snapshots, store, place, known, metrics, pulse } = parts;
         let exactly_once =
             definition.spec().delivery == Delivery::ExactlyOnce && sink.is_transactional();
         if failpoint::mutant() == Some(failpoint::Mutant::DeadLetterOutside) {
@@ -191,10 +200,12 @@ impl Worker {
             rules: rebalance::rules(&definition, (options.migrate, options.accept_growth), &place),
             place: place.clone(),
             store,
+            known,
             metrics,
             output_partitions: options.output_partitions,
             inputs: options.inputs.clone(),
         };
+        let unheard = unheard::Unheard::new(source.session());
         Self {
             definition,
             options,
@@ -223,6 +234,8 @@ impl Worker {
             fences: Fences::default(),
             member: member::Member::default(),
             identities: identity::Identities::default(),
+            overlooked: overlooked::Overlooked::default(),
+            unheard,
             pulse,
             report,
         }
@@ -243,6 +256,8 @@ impl Worker {
         self.pulse.beats(watch::Doing::Group);
         self.serve_group()?;
         self.watch_topics()?;
+        self.watch_assignment()?;
+        self.watch_join();
         self.pulse.beats(watch::Doing::Fold);
         let folded = self.fold_slices()?;
         if self.protocol.step() != Step::Fold {
@@ -253,15 +268,15 @@ impl Worker {
         if self.commit_due() {
             self.begin_commit();
             self.commit()?;
-        } else if self.is_full && self.sent < self.outbox.len() {
+        } else if self.waits_for_room() {
             // Back-pressure: the producer is full, nothing is folded until it has room.
             self.poll_sink(FULL_PAUSE)?;
         } else if folded == 0 {
             self.serve_snapshots();
             self.refresh();
             self.pulse.beats(watch::Doing::Wait);
-            let rest = self.sent < self.outbox.len();
-            self.source.wait(if rest { ROUND_PAUSE } else { self.idle_time() })?;
+            let pause = if self.has_unsent() { ROUND_PAUSE } else { self.idle_time() };
+            self.source.wait(pause)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::{
         Definition, clock,
         failpoint::{self, Place as FailPlace},
         protocol::{Epoch, Phase},
+        tasks,
     },
     source::SourceEvent,
 };
@@ -20,7 +21,7 @@ use tracing::{info, warn};
 impl Worker {
     /// Carries out what the group asks for.
     pub(super) fn serve_group(&mut self) -> Result<(), WorkerError> {
-        if !self.member.is_in(|| self.source.rejoin())? {
+        if !self.member.is_in(|| self.source.rejoin().map(tasks::drop_elsewhere))? {
             return Ok(());
         }
         while let Some(event) = self.source.serve() {
@@ -52,9 +53,14 @@ impl Worker {
         }
         warn!(worker = self.report.worker(), "was put out of the group meanwhile, joining anew");
         self.report.fenced();
+        self.join_anew();
+        true
+    }
+
+    /// Gives up this client and everything it has; another one joins at once.
+    pub(super) fn join_anew(&mut self) {
         self.member.put_out();
         self.lose_everything();
-        true
     }
 
     fn lose_everything(&mut self) {
@@ -67,9 +73,12 @@ impl Worker {
         self.refresh();
         // Nobody waits for answers of the client before any more.
         self.questions.clear();
+        self.unheard.asks();
     }
 
     fn assigned(&mut self, partitions: Vec<TopicPartition>) -> Result<(), WorkerError> {
+        self.overlooked.told();
+        self.unheard.told();
         if !partitions.is_empty() {
             let membership = self.source.membership();
             if self.was_put_out(membership.as_ref()) {
@@ -126,10 +135,16 @@ impl Worker {
         // Told before they go: another worker may count them right after.
         self.refresh();
         self.source.unassign(partitions)?;
-        if self.protocol.all().next().is_none() && self.stopped.is_empty() {
+        self.unheard.asks();
+        if self.has_nothing() {
             self.member.has_nothing();
         }
         Ok(())
+    }
+
+    /// True if no partition is this worker's.
+    pub(super) fn has_nothing(&self) -> bool {
+        self.protocol.all().next().is_none() && self.stopped.is_empty()
     }
 
     fn drop_partitions(&mut self, partitions: &[TopicPartition]) {
@@ -186,7 +201,11 @@ impl Worker {
                 // An empty answer only tells that the question is still being asked.
                 Ok(found) if found.is_empty() => {}
                 Ok(found) => {
-                    self.questions.swap_remove(index);
+                    let asked = &mut self.questions[index].0;
+                    asked.retain(|(id, _)| found.iter().all(|found| found.id != *id));
+                    if asked.is_empty() {
+                        self.questions.swap_remove(index);
+                    }
                     self.take(found)?;
                 }
                 Err(TryRecvError::Empty) => index += 1,

@@ -1,7 +1,7 @@
 //! The worker's decisions, taken turn by turn over an embedded broker.
 
 use super::{
-    Found, Parts, Place, Pulse, Report, SnapshotOptions, Snapshots, Step, Stop, Worker,
+    Found, Known, Parts, Place, Pulse, Report, SnapshotOptions, Snapshots, Step, Stop, Worker,
     WorkerOptions, partition::Beginning, report::Progress,
 };
 use crate::{
@@ -109,6 +109,7 @@ fn worker_of(broker: &Embedded, definition: &Arc<Definition>, inputs: &[String])
         snapshots: Snapshots::start(0, None, every, &metrics).unwrap(),
         store: None,
         place: Place::new(definition, None, "a processor"),
+        known: Known::default(),
         metrics,
         pulse: Arc::new(Pulse::default()),
     };

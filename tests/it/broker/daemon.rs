@@ -13,6 +13,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// One worker that is out of its group after 2 s without a word.
+pub(super) const SHORT_SESSION: [&str; 6] = [
+    "--set",
+    "kafka.consumer_properties.session.timeout.ms=2000",
+    "--set",
+    "kafka.consumer_properties.heartbeat.interval.ms=500",
+    "--set",
+    "workers=1",
+];
+
 /// A pipeline file under a name and topics of its own, in a directory of its own.
 pub(super) struct Pipeline {
     pub(super) directory: tempfile::TempDir,

@@ -2,7 +2,7 @@
 
 use super::{
     cluster,
-    daemon::{Daemon, Pipeline},
+    daemon::{Daemon, Pipeline, SHORT_SESSION},
     groups::produce_cards,
     oracle, starts, topic,
 };
@@ -44,19 +44,11 @@ fn feed(topic: &str, seed: u64, total: u64, per_tick: u64) -> thread::JoinHandle
 fn a_process_that_overslept_its_session_loses_nothing() {
     const TOTAL: u64 = 20_000;
     let pipeline = Pipeline::copy("card-features.yaml", 4, |text| text);
-    let session = [
-        "--set",
-        "kafka.consumer_properties.session.timeout.ms=2000",
-        "--set",
-        "kafka.consumer_properties.heartbeat.interval.ms=500",
-        "--set",
-        "workers=1",
-    ];
     let fed = feed(&pipeline.input, 11, TOTAL, 25);
-    let mut sleeper = Daemon::start(&pipeline, &session);
+    let mut sleeper = Daemon::start(&pipeline, &SHORT_SESSION);
     let some = |d: &Daemon| d.metric("millstream_records_published_total", "") > 1_000.0;
     sleeper.wait_until("first vectors", 60, some);
-    let mut other = Daemon::start(&pipeline, &session);
+    let mut other = Daemon::start(&pipeline, &SHORT_SESSION);
     other.wait_until("its share", 60, |d| d.metric("millstream_partitions_assigned", "") == 2.0);
     sleeper.signal("-STOP");
     other.wait_until("all partitions", 60, |d| {

@@ -26,6 +26,7 @@ mod dead_letters;
 mod edges;
 mod faults;
 mod flights;
+mod forgotten;
 mod groups;
 mod partition;
 mod poison;

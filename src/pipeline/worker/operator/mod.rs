@@ -11,7 +11,7 @@ pub use change::Change;
 pub use shown::Shown;
 
 use super::{
-    Place,
+    Known, Place,
     metadata::{Metadata, SKIPPED_MAX},
     rebalance,
     recovery::{Looked, Recovery},
@@ -133,8 +133,16 @@ impl Operator {
         let inputs: BTreeMap<String, i32> =
             identities.into_iter().map(|topic| (topic.name, topic.partitions)).collect();
         let id = TopicPartition { topic: topic.to_owned(), partition };
-        let recovery =
-            Recovery { definition, place, rules, store, metrics, output_partitions: 1, inputs };
+        let recovery = Recovery {
+            definition,
+            place,
+            rules,
+            store,
+            known: Known::default(),
+            metrics,
+            output_partitions: 1,
+            inputs,
+        };
         Ok(Self { id, recovery, source })
     }
 

@@ -6,6 +6,7 @@
 mod states;
 
 use super::{
+    known::Known,
     metadata::Metadata,
     partition::Beginning,
     place::Place,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     kafka::{TopicIdentity, TopicPartition},
-    pipeline::{Definition, Fold, failpoint, protocol, protocol::Epoch, tasks},
+    pipeline::{Definition, Fold, clock, failpoint, protocol, protocol::Epoch, tasks},
     source::{Asker, Lookup},
     store::{Entry, PartitionKey, SnapshotStore, StoreError},
     telemetry::Metrics,
@@ -26,7 +27,7 @@ use std::{
     slice,
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tracing::{debug, warn};
 
@@ -47,6 +48,9 @@ pub(super) struct Looked {
     /// Snapshots under this definition, newest first.
     pub(super) entries: Vec<Entry>,
     pub(super) decision: Result<Start, Stop>,
+    /// True if the group has no position of the partition, or one that is behind where it was, as
+    /// far as the process or the store know.
+    pub(super) is_doubtful: bool,
 }
 
 /// What recovery needs to know of the worker.
@@ -56,6 +60,7 @@ pub(super) struct Recovery {
     pub(super) place: Place,
     pub(super) rules: Rules,
     pub(super) store: Option<SnapshotStore>,
+    pub(super) known: Known,
     pub(super) metrics: Arc<Metrics>,
     /// Partitions of the output topic.
     pub(super) output_partitions: i32,
@@ -65,6 +70,9 @@ pub(super) struct Recovery {
 
 /// Longest pause between two questions.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// For how long a position that the group had must be missing or behind before that is believed.
+const FORGETS_FOR: Duration = Duration::from_secs(30);
 
 /// Why it is not known where partitions stand. Time helps: it is asked again.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +86,11 @@ pub(super) enum Unknown {
     /// A partition that has no position, or no log to begin with, cannot do without.
     #[error("snapshots not read: {0}")]
     Snapshots(#[from] StoreError),
+    /// A coordinator that comes back may answer before it has read its log.
+    #[error(
+        "no committed offset of {} partition {}, or an older one than before", .0.topic, .0.partition
+    )]
+    Doubtful(TopicPartition),
 }
 
 /// Partitions asked about under the epochs of their assignments.
@@ -89,27 +102,46 @@ impl Recovery {
     pub(super) fn spawn(self, source: Asker, asked: Asked) -> mpsc::Receiver<Vec<Found>> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let work = move || {
-            if let Some(found) = self.find_in_time(&source, &asked, &sender) {
-                drop(source);
-                drop(sender.send(found));
+            if self.find_in_time(&source, asked, &sender).is_some() {
+                self.see_others(&source);
             }
         };
         tasks::thread("recovery".to_owned(), work).expect("a thread can be started");
         receiver
     }
 
-    /// Asks until there is an answer, or nobody waits for it.
+    /// Asks until everything is answered, each partition as soon as it is known; none once nobody
+    /// waits any more.
     fn find_in_time(
         &self,
         source: &Asker,
-        asked: &Asked,
+        mut asked: Asked,
         sender: &mpsc::SyncSender<Vec<Found>>,
-    ) -> Option<Vec<Found>> {
+    ) -> Option<()> {
         let mut backoff = Backoff::up_to(PAUSE_MAX);
+        let mut doubtful: BTreeMap<TopicPartition, Instant> = BTreeMap::new();
         loop {
-            let error = match self.find(source, asked) {
-                Ok(found) => return Some(found),
-                Err(error) => error,
+            let is_believed = |id: &TopicPartition| {
+                doubtful.get(id).is_some_and(|since| since.elapsed() >= FORGETS_FOR)
+            };
+            let error = match self.find(source, &asked, is_believed) {
+                Ok(found) => {
+                    asked.retain(|(id, _)| found.iter().all(|found| found.id != *id));
+                    if !found.is_empty() {
+                        sender.send(found).ok()?;
+                    }
+                    let Some((first, _)) = asked.first() else { return Some(()) };
+                    let first = first.clone();
+                    for (id, _) in &asked {
+                        doubtful.entry(id.clone()).or_insert_with(clock::instant);
+                    }
+                    Unknown::Doubtful(first)
+                }
+                // What was missing before the brokers were away was perhaps forgotten since.
+                Err(error) => {
+                    doubtful.clear();
+                    error
+                }
             };
             warn!(%error, "not known yet where partitions stand, asking again");
             if let Err(mpsc::TrySendError::Disconnected(_)) = sender.try_send(Vec::new()) {
@@ -119,7 +151,30 @@ impl Recovery {
         }
     }
 
-    fn find(&self, source: &Asker, asked: &Asked) -> Result<Vec<Found>, Unknown> {
+    /// Notes how far the group is in all partitions, should one come here when the brokers do not
+    /// know it just then.
+    fn see_others(&self, source: &Asker) {
+        for (topic, count) in &self.inputs {
+            let all: Vec<TopicPartition> = (0..*count)
+                .map(|partition| TopicPartition { topic: topic.clone(), partition })
+                .collect();
+            let identities = self.identities(source, slice::from_ref(topic)).unwrap_or_default();
+            let topic_id = identities.first().map(|identity| identity.id.as_str());
+            for (id, committed) in source.committed(&all).unwrap_or_default() {
+                if let Some(committed) = committed {
+                    self.known.saw(&id, topic_id, committed.offset);
+                }
+            }
+        }
+    }
+
+    /// Asks once; what is doubtful and not believed yet is not among the found.
+    fn find(
+        &self,
+        source: &Asker,
+        asked: &Asked,
+        is_believed: impl Fn(&TopicPartition) -> bool,
+    ) -> Result<Vec<Found>, Unknown> {
         let partitions: Vec<TopicPartition> = asked.iter().map(|(id, _)| id.clone()).collect();
         let lookups = match source.look_up(&partitions) {
             Err(_) if failpoint::mutant() == Some(failpoint::Mutant::ResetToEarliest) => {
@@ -138,7 +193,14 @@ impl Recovery {
             let identity = identities.iter().find(|identity| identity.name == id.topic);
             let partitions_before = before.get(&id.topic).copied();
             let high = lookup.high;
-            let result = self.begin(self.look(&lookup, identity, partitions_before)?)?;
+            let looked = self.look(&lookup, identity, partitions_before)?;
+            if let Some(committed) = &lookup.committed {
+                self.known.saw(&id, looked.key.topic_id.as_deref(), committed.offset);
+            }
+            if looked.is_doubtful && !is_believed(&id) {
+                continue;
+            }
+            let result = self.begin(looked)?;
             found.push(Found { id, epoch, high, result });
         }
         Ok(found)
@@ -185,7 +247,7 @@ impl Recovery {
         &self,
         looked: Looked,
     ) -> Result<Result<(protocol::Start, Box<Beginning>), Stop>, Unknown> {
-        let Looked { key, partitions, entries, decision } = looked;
+        let Looked { key, partitions, entries, decision, .. } = looked;
         let start = match decision {
             Ok(start) => start,
             Err(stop) => return Ok(Err(stop)),
@@ -273,7 +335,12 @@ impl Recovery {
             partitions_before,
             snapshots: &positions,
             other_snapshots,
+            seen: self
+                .known
+                .position(&lookup.partition, key.topic_id.as_deref())
+                .filter(|_| failpoint::mutant() != Some(failpoint::Mutant::ResetToEarliest)),
         };
+        let is_doubtful = facts.is_doubtful();
         let decision = start::decide(&facts, &self.rules);
         // The log has everything, it only takes longer; but whether the group was here before only
         // the store knows where there is no position, and a log that lost its begin needs it.
@@ -283,7 +350,7 @@ impl Recovery {
         };
         match away.filter(|_| is_new || !has_origin) {
             Some(error) => Err(error.into()),
-            None => Ok(Looked { key, partitions, entries, decision }),
+            None => Ok(Looked { key, partitions, entries, decision, is_doubtful }),
         }
     }
 

@@ -80,6 +80,28 @@ pub(super) struct Facts<'a> {
     pub(super) snapshots: &'a [i64],
     /// True if there are snapshots of this partition under another definition or topic id.
     pub(super) other_snapshots: bool,
+    /// How far this process has seen the group in the partition.
+    pub(super) seen: Option<i64>,
+}
+
+impl Facts<'_> {
+    /// True if the group has no position, or one that is behind where it was before. A snapshot
+    /// ahead of the position may be one that an operator went back behind.
+    pub(super) fn is_doubtful(&self) -> bool {
+        let Some(committed) = &self.lookup.committed else { return self.was_here() };
+        let mut were = self.snapshots.iter().copied().chain(self.seen);
+        were.any(|was| self.is_ahead(was, committed.offset))
+    }
+
+    /// True if the group had a position before, as this process or the store know.
+    fn was_here(&self) -> bool {
+        self.seen.is_some() || self.other_snapshots || !self.snapshots.is_empty()
+    }
+
+    /// True if that offset is in the log and ahead of the committed one.
+    fn is_ahead(&self, was: i64, committed: i64) -> bool {
+        committed < was && was <= self.lookup.high
+    }
 }
 
 /// Decides where a partition begins.
@@ -109,6 +131,9 @@ pub(super) fn decide(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
             _ => Err(stop),
         };
     }
+    if let Some(seen) = facts.seen.filter(|seen| facts.is_ahead(*seen, committed.offset)) {
+        return Err(Stop::OffsetBack { committed: committed.offset, seen });
+    }
     let same = metadata.state_hash == rules.state_hash;
     let start = in_range(lookup, rules, || resume(facts, &metadata, rules))?;
     if !start.fresh && !same && !rules.migrate {
@@ -124,7 +149,7 @@ pub(super) fn decide(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
 /// The group has no position of the partition.
 fn first(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
     let lookup = facts.lookup;
-    if (!facts.snapshots.is_empty() || facts.other_snapshots) && !rules.migrate {
+    if facts.seen.is_some() || (facts.was_here() && !rules.migrate) {
         return Err(Stop::OffsetMissing);
     }
     let is_new = facts.partitions_before.is_some_and(|n| lookup.partition.partition >= n);

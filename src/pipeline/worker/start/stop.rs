@@ -61,13 +61,25 @@ pub enum Stop {
         /// The group's position.
         committed: i64,
     },
-    /// Snapshots exist, the group's position does not.
+    /// The group was here before, as snapshots or this process tell, and has no position.
     #[error(
-        "the group has no committed offset, yet there are snapshots of this partition: its offsets \
-         have expired or were deleted; restore them, or with `run --migrate` the state begins anew \
-         at `source.start`"
+        "the group has no committed offset, yet it had one: there are snapshots of this partition, \
+         or this process has seen it; offsets expire, are deleted, and brokers lose them; restore \
+         them, or with `run --migrate` the state begins anew at `source.start`"
     )]
     OffsetMissing,
+    /// The group is behind where this process has seen it.
+    #[error(
+        "the group's committed offset is {committed}, yet this process has seen it at {seen}: \
+         brokers that lose commits would make it publish everything since then twice; restore the \
+         offset, or, if it was moved back on purpose, start the process again"
+    )]
+    OffsetBack {
+        /// The group's position.
+        committed: i64,
+        /// Where it was.
+        seen: i64,
+    },
     /// The topic was deleted and made again.
     #[error(
         "topic id {theirs} was committed, the topic now has id {ours}: it was deleted and made \
@@ -128,6 +140,7 @@ impl Stop {
             Self::OtherDefinition { .. } => "OTHER_DEFINITION",
             Self::Foreign { .. } => "FOREIGN_OFFSET",
             Self::OffsetMissing => "OFFSET_MISSING",
+            Self::OffsetBack { .. } => "OFFSET_WENT_BACK",
             Self::TopicRecreated { .. } => "TOPIC_RECREATED",
             Self::OtherCluster { .. } => "OTHER_CLUSTER",
             Self::PartitionsGrew { .. } => "PARTITIONS_GREW",

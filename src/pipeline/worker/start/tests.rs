@@ -33,6 +33,7 @@ fn facts(lookup: &Lookup) -> Facts<'_> {
         partitions_before: None,
         snapshots: &[],
         other_snapshots: false,
+        seen: None,
     }
 }
 
@@ -131,6 +132,36 @@ fn offsets_that_are_gone_while_snapshots_are_there_stop() {
     assert_eq!(decide(&with(&[30], false), &rules()), Err(Stop::OffsetMissing));
     assert_eq!(decide(&with(&[], true), &rules()), Err(Stop::OffsetMissing));
     assert!(decide(&with(&[30], true), &Rules { migrate: true, ..rules() }).unwrap().fresh);
+}
+
+/// A migration begins anew once, not whenever the broker forgets.
+#[test]
+fn a_position_that_this_process_has_seen_does_not_go() {
+    let lookup = lookup(None);
+    let seen = Facts { seen: Some(30), ..facts(&lookup) };
+    for migrate in [false, true] {
+        assert_eq!(decide(&seen, &Rules { migrate, ..rules() }), Err(Stop::OffsetMissing));
+    }
+}
+
+#[test]
+fn a_position_behind_where_the_group_was_is_doubtful() {
+    let text = metadata(7, 10).to_string();
+    let lookup = lookup(Some((50, &text)));
+    let with = |snapshots, seen| Facts { snapshots, seen, ..facts(&lookup) };
+    assert!(!with(&[50, 20], Some(50)).is_doubtful());
+    // An operator may have gone back behind a snapshot: time tells.
+    assert!(with(&[60, 20], None).is_doubtful());
+    assert_eq!(decide(&with(&[60, 20], None), &rules()).unwrap().snapshots, [20]);
+    // Nobody goes back while this process is there.
+    let back = with(&[20], Some(60));
+    assert!(back.is_doubtful());
+    assert_eq!(decide(&back, &rules()), Err(Stop::OffsetBack { committed: 50, seen: 60 }));
+    // One that is not of this log says nothing, whatever else there is.
+    assert!(with(&[91, 60], None).is_doubtful() && with(&[91], Some(60)).is_doubtful());
+    // Where the log was cut the group is sent back.
+    assert!(!with(&[], Some(91)).is_doubtful());
+    assert!(decide(&with(&[], Some(91)), &rules()).is_ok());
 }
 
 #[test]
