@@ -5,7 +5,7 @@ use rdkafka::{
     ClientContext, Statistics, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::{BaseProducer, ProducerContext},
     types::RDKafkaRespErr,
@@ -52,6 +52,7 @@ pub struct ConsumerEvents {
     closing: AtomicBool,
     missed: AtomicBool,
     errors: AtomicU64,
+    outages: AtomicU64,
 }
 
 /// True of a log line that tells of a heartbeat to the brokers that assign (KIP-848) without an
@@ -81,6 +82,11 @@ impl ConsumerEvents {
     pub fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
     }
+
+    /// How often the client has told so far that no broker is there.
+    pub fn outages(&self) -> u64 {
+        self.outages.load(Ordering::Relaxed)
+    }
 }
 
 impl ClientContext for ConsumerEvents {
@@ -93,6 +99,9 @@ impl ClientContext for ConsumerEvents {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.outages.fetch_add(1, Ordering::Relaxed);
+        }
         report(&error, reason);
     }
 
@@ -206,7 +215,7 @@ fn is_for_the_other_client(facility: &str, message: &str) -> bool {
 
 /// librdkafka retries by itself; only a fatal error needs a person.
 pub(super) fn report(error: &KafkaError, reason: &str) {
-    if matches!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::Fatal)) {
+    if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::Fatal)) {
         error!(%error, reason, "kafka client failed for good");
     } else {
         warn!(%error, reason, "kafka client error, librdkafka retries");

@@ -50,6 +50,8 @@ pub enum CommitError {
 
 /// Polls after which nothing waits: one may only serve a notice that is of no interest.
 const POLLS: usize = 4;
+/// Polls, of a tenth of a second at most, in which a client that leaves gives back what it has.
+const LEAVE_POLLS: usize = 20;
 
 /// Something that happened to the assignment.
 #[derive(Debug, Clone)]
@@ -91,7 +93,7 @@ pub struct Source {
     paused: BTreeSet<TopicPartition>,
     /// True if it may have taken something else for the answer to a revocation.
     is_unsure: bool,
-    config: ClientConfig,
+    config: Arc<ClientConfig>,
     topics: Vec<String>,
 }
 
@@ -113,7 +115,7 @@ impl Source {
             assigned: BTreeSet::new(),
             paused: BTreeSet::new(),
             is_unsure: false,
-            config: config.clone(),
+            config: Arc::new(config.clone()),
             topics: topics.to_vec(),
         })
     }
@@ -168,7 +170,7 @@ impl Source {
     /// Who asks for committed positions and the ends of logs, off this thread: the answer may have
     /// to wait for a broker or for a dead peer's transaction.
     pub fn asker(&self) -> Asker {
-        Asker::new(Arc::clone(&self.consumer))
+        Asker::new(Arc::clone(&self.consumer), Arc::clone(&self.config))
     }
 
     /// This consumer's place in the group now; none before the client has one at all.
@@ -314,6 +316,11 @@ impl Source {
     pub fn errors(&self) -> u64 {
         self.consumer.context().errors()
     }
+
+    /// How often the client has told so far that no broker is there.
+    pub fn outages(&self) -> u64 {
+        self.consumer.context().outages()
+    }
 }
 
 /// Positions with their metadata, as the client takes them.
@@ -334,5 +341,22 @@ impl Drop for Source {
         self.consumer.context().close();
         self.queues.clear();
         kafka::silence_events(&self.consumer);
+        if Arc::strong_count(&self.consumer) > 1 {
+            self.leave();
+        }
+    }
+}
+
+impl Source {
+    /// Somebody still asks something through this client, which ends it only with the answer: until
+    /// then it would stay a member that reads nothing.
+    fn leave(&self) {
+        self.consumer.unsubscribe();
+        for _ in 0..LEAVE_POLLS {
+            self.consumer.poll(Duration::from_millis(100));
+            if self.consumer.assignment().is_ok_and(|assigned| assigned.count() == 0) {
+                break;
+            }
+        }
     }
 }

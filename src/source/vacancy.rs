@@ -14,6 +14,7 @@ use crate::kafka::{Consumer, ConsumerEvents, TopicPartition};
 use rdkafka::{ClientConfig, groups::GroupInfo};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    thread,
     time::Duration,
 };
 
@@ -38,19 +39,24 @@ impl Caretaker {
         group: String,
         inputs: BTreeMap<String, i32>,
     ) -> Result<Self, SourceError> {
-        let consumer =
-            config.create_with_context(ConsumerEvents::default()).map_err(SourceError::Create)?;
-        Ok(Self { consumer, config, group, inputs })
+        Ok(Self { consumer: apart(&config)?, config, group, inputs })
     }
 
     /// Partitions that nobody has. None is told of a group that rebalances or has no members, and
-    /// none where the brokers do not answer.
-    pub fn vacant(&self) -> Vec<TopicPartition> {
+    /// none where the brokers do not answer; another client asks then the next time, since this one
+    /// may never be answered any more (librdkafka#5301).
+    pub fn vacant(&mut self) -> Result<Vec<TopicPartition>, SourceError> {
         let missing = |group: &GroupInfo| {
             let assignments = group.members().iter().map(|member| member.assignment());
             (group.state() == SETTLED).then(|| missing(&self.inputs, assignments))?
         };
-        describe(&self.consumer, &self.group, missing).flatten().unwrap_or_default()
+        let Ok(found) = describe(&self.consumer, &self.group, missing) else {
+            let before = std::mem::replace(&mut self.consumer, apart(&self.config)?);
+            // To end it may block.
+            thread::spawn(move || drop(before));
+            return Ok(Vec::new());
+        };
+        Ok(found.flatten().unwrap_or_default())
     }
 
     /// Joins the group for a moment, unless `is_over` before it is in. The members deal everything
@@ -69,6 +75,11 @@ impl Caretaker {
         }
         Ok(())
     }
+}
+
+/// A client that joins nothing.
+fn apart(config: &ClientConfig) -> Result<Consumer, SourceError> {
+    config.create_with_context(ConsumerEvents::default()).map_err(SourceError::Create)
 }
 
 /// What is in none of the assignments; none if one of them cannot be read.

@@ -1,13 +1,14 @@
-"""Answers that brokers give to members of a group, read off the wire, and the loss of one."""
+"""Answers of brokers, read off the wire: one that is lost, one that says less."""
 
 import asyncio
 
+METADATA = 3
 JOIN_GROUP = 11
 CONSUMER_GROUP_HEARTBEAT = 68
 
 
 class Loss:
-    """Loses one answer to a kind of request."""
+    """Loses one answer to a kind of request, or a part of some."""
 
     kind: int
 
@@ -17,6 +18,44 @@ class Loss:
     def takes(self, answer: bytes) -> bool:
         """Whether this answer to such a request is the one; its bytes begin with the correlation id."""
         raise NotImplementedError
+
+    def leaves(self, answer: bytes) -> bytes:
+        """What arrives of such an answer; nothing where it is lost."""
+        return b"" if self.takes(answer) else answer
+
+
+class BrokersLoss(Loss):
+    """While it is on, answers to metadata requests list no broker (versions 9 to 13).
+
+    So does a broker that its controller has fenced, such as after it stood still.
+    """
+
+    kind = METADATA
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_on = False
+
+    def leaves(self, answer: bytes) -> bytes:
+        if not self.is_on:
+            return answer
+        self.count += 1
+        begin, end = _brokers(answer)
+        return answer[:begin] + b"\x01" + answer[end:]
+
+
+def _brokers(answer: bytes) -> tuple[int, int]:
+    """Where the array of brokers begins and ends: id, host, port, rack and tags of each."""
+    # Correlation id, tags of the header, throttle time.
+    begin = at = 4 + 1 + 4
+    count = answer[at] - 1
+    at += 1
+    for _ in range(count):
+        _, at = _text(answer, at + 4)
+        _, at = _text(answer, at + 4)
+        assert answer[at] == 0, "a broker has tags"
+        at += 1
+    return begin, at
 
 
 class JoinLoss(Loss):
@@ -100,8 +139,8 @@ class Frames:
             answer = await _frame(reader)
             is_asked = answer[:4] in self._asked
             self._asked.discard(answer[:4])
-            if not (is_asked and self._loss.takes(answer)):
-                await _send(writer, answer)
+            if left := self._loss.leaves(answer) if is_asked else answer:
+                await _send(writer, left)
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from .answers import JoinLoss, ToldLoss
+from .answers import BrokersLoss, JoinLoss, ToldLoss
 from .faults import TAKEOVER_S, kill, now
 from .scene import SESSION_S, TRANSACTION_S
 from .small import NO_SNAPSHOTS, SLEEP_MS, Case, Run, small_plan
@@ -26,6 +26,11 @@ PLACES = {
 ACTIONS = ("kill", "stop", "sleep", "panic", "exit", "enospc")
 ENDS = ("kill", "panic", "exit")
 LOSS_ATTEMPTS = 3
+# For so long a broker lists none; then it takes a worker so long to know that its client is cut off:
+# until it asks (15 s), is not answered (10 s), and once more (10 s); the rest is for joining.
+FORGOTTEN_S = 8.0
+CUT_OFF_S = 60.0
+NO_BROKERS = "the client has no brokers any more"
 
 
 def applies(place: str, action: str) -> bool:
@@ -121,6 +126,27 @@ def lose_join(run: Run) -> None:
     run.flow(1)
 
 
+def lose_brokers(run: Run) -> None:
+    """A member is told that there are no brokers, which its client believes for good."""
+    link = run.scene.link("s0")
+    try:
+        loss = link.lose(BrokersLoss())
+        run.verdict.violations += run.scene.terminate(["s0"])
+        began = now()
+        run.scene.start("s0")
+        run.recover("SIGTERM and restart", began)
+        loss.is_on, began = True, now()
+        run.wait("an answer without brokers", lambda: loss.count > 0)
+        run.flow(FORGOTTEN_S)
+        loss.is_on = False
+        run.recover("brokers forgotten", began, CUT_OFF_S)
+        if not any(NO_BROKERS in line for line in run.scene.daemons["s0"].written().splitlines()):
+            run.verdict.violations.append("no client lost its brokers")
+    finally:
+        link.heal()
+    run.flow(1)
+
+
 def tell_in_parts(run: Run, is_done: Callable[[], bool]) -> bool:
     """A third member is told its partitions one after the other: what s1 gives back comes later."""
     run.scene.daemons["s1"].stop()
@@ -144,9 +170,16 @@ def answers_lost(seed: int, pipeline: str = "card") -> list[Case]:
     """What only the network can do: one at a place that only KIP-848 has, one where it is not."""
     told = small_plan("fp-assignment-told-lost", seed, pipeline, "kip848")
     join = small_plan("fp-join-answer-lost", seed, pipeline)
+    # Clients ask for metadata every few seconds, or the case would wait for it; the session lasts for
+    # so long that the worker keeps its partitions.
+    forgotten = small_plan("fp-brokers-forgotten", seed, pipeline, settings={
+        "kafka.properties.topic.metadata.refresh.interval.ms": "2000",
+        "kafka.consumer_properties.session.timeout.ms": "45000",
+    })
     return [
         Case(told.name, lose_answer, told, ("s0", "s1"), first_link=0),
         Case(join.name, lose_join, join, ("s0",), first_link=3),
+        Case(forgotten.name, lose_brokers, forgotten, ("s0",), first_link=6),
     ]
 
 

@@ -66,9 +66,9 @@ class Run:
         for slot in running:
             self.scene.start(slot)
 
-    def recover(self, kind: str, began: float) -> None:
+    def recover(self, kind: str, began: float, bound: float = TAKEOVER_S) -> None:
         """Waits until everything that is in the log now is published."""
-        recover(self.scene, kind, began, now(), TAKEOVER_S, self.verdict)
+        recover(self.scene, kind, began, now(), bound, self.verdict)
 
 
 @dataclasses.dataclass(frozen=True)

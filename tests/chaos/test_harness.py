@@ -11,7 +11,7 @@ import time
 import unittest
 
 from chaos import failpoints, mutants, snapshots
-from chaos.answers import ToldLoss, told_by
+from chaos.answers import BrokersLoss, ToldLoss, told_by
 from chaos.cards import Cards
 from chaos.daemon import Page
 from chaos.episode import Shape, deck, named, plans
@@ -76,6 +76,20 @@ class Answers(unittest.TestCase):
         self.assertFalse(any(loss.takes(answer(*told)) for told in kept))
         self.assertTrue(loss.takes(answer("b", 1, 3)))
         self.assertFalse(loss.takes(answer("a", 2, 3)))
+        self.assertEqual(loss.count, 1)
+
+    def test_a_metadata_answer_keeps_all_but_the_brokers(self):
+        def text(word: str) -> bytes:
+            return bytes([len(word) + 1]) + word.encode()
+
+        head, rest = b"corr" + b"\0" + bytes(4), text("cluster") + (1).to_bytes(4) + b"\x01\0"
+        brokers = [id.to_bytes(4) + text("localhost") + (9092).to_bytes(4) + rack + b"\0"
+                   for id, rack in ((1, b"\0"), (2, text("a")))]
+        whole = head + bytes([len(brokers) + 1]) + b"".join(brokers) + rest
+        loss = BrokersLoss()
+        self.assertEqual(loss.leaves(whole), whole)
+        loss.is_on = True
+        self.assertEqual(loss.leaves(whole), head + b"\x01" + rest)
         self.assertEqual(loss.count, 1)
 
 

@@ -3,7 +3,7 @@
 use crate::{
     kafka::TopicPartition,
     pipeline::{clock, tasks},
-    source::Caretaker,
+    source::{Caretaker, SourceError},
     telemetry::Metrics,
 };
 use rand::Rng as _;
@@ -27,14 +27,17 @@ const KNOCK: Duration = Duration::from_secs(30);
 
 /// Starts the thread.
 pub(super) fn watch(
-    caretaker: Caretaker,
+    mut caretaker: Caretaker,
     metrics: Arc<Metrics>,
     stop: Arc<AtomicBool>,
 ) -> io::Result<()> {
     let work = move || {
         let mut before = Vec::new();
         while sleep(INTERVAL, &stop) {
-            before = look(&caretaker, &metrics, &stop, &before);
+            before = look(&mut caretaker, &metrics, &stop, &before).unwrap_or_else(|error| {
+                warn!(%error, "not known which partitions are without a member, trying again");
+                Vec::new()
+            });
         }
     };
     // Not waited for at the end: it may just be asking.
@@ -43,19 +46,19 @@ pub(super) fn watch(
 
 /// Looks once and acts on what was vacant the last time too. Returns what to remember.
 fn look(
-    caretaker: &Caretaker,
+    caretaker: &mut Caretaker,
     metrics: &Metrics,
     stop: &AtomicBool,
     before: &[TopicPartition],
-) -> Vec<TopicPartition> {
+) -> Result<Vec<TopicPartition>, SourceError> {
     let still = |now: &[TopicPartition]| now.iter().any(|id| before.contains(id));
-    let now = caretaker.vacant();
+    let now = caretaker.vacant()?;
     metrics.partitions_vacant.set(i64::try_from(now.len()).unwrap_or(i64::MAX));
     if !still(&now) || !sleep(rand::rng().random_range(Duration::ZERO..JITTER), stop) {
-        return now;
+        return Ok(now);
     }
-    if !still(&caretaker.vacant()) {
-        return Vec::new();
+    if !still(&caretaker.vacant()?) {
+        return Ok(Vec::new());
     }
     warn!(partitions = now.len(), "no member has these partitions, asking the group to deal anew");
     let began = clock::instant();
@@ -63,7 +66,7 @@ fn look(
         Ok(()) => info!("the group deals its partitions out anew"),
         Err(error) => warn!(%error, "the group was not asked, trying again"),
     }
-    Vec::new()
+    Ok(Vec::new())
 }
 
 /// False if the process ends.

@@ -233,7 +233,7 @@ impl Worker {
     pub(super) fn count(&mut self, moves: &[Move<TopicPartition>]) {
         for moved in moves {
             if let Some(partition) = self.partitions.get_mut(&moved.id) {
-                self.recovery.known.committed(&moved.id, partition.topic_id(), moved.to);
+                self.recovery.known.committed(&moved.id, partition.lineage(), moved.to);
                 let totals = partition.committed();
                 self.report.committed(&totals);
             }

@@ -30,9 +30,14 @@ impl Worker {
             folded += self.fold_slice(place, replay_slice, &mut events);
         }
         for (id, event) in events {
+            // What was done about another one may have cost this one too.
+            if !self.partitions.contains_key(&id) {
+                continue;
+            }
             match event {
                 Event::Notice(notice) => self.heed(&id, notice)?,
                 Event::Panicked(range) => self.fold_failed(&id, range)?,
+                Event::Rewritten(offset) => self.give_up(&id, Stop::LogRewritten { offset })?,
             }
         }
         Ok(folded)
@@ -68,8 +73,13 @@ impl Worker {
         if count == 0 {
             partition.batch.clear();
             let note = |notice| events.push((id.clone(), Event::Notice(notice)));
-            count = self.source.consume(id, (slice, next - 1), &mut partition.batch, note);
+            let after = partition.reads_from(next) - 1;
+            count = self.source.consume(id, (slice, after), &mut partition.batch, note);
             if count > 0 {
+                if let Err(offset) = partition.recognise(next) {
+                    events.push((id.clone(), Event::Rewritten(offset)));
+                    return count;
+                }
                 partition.leave_out_skipped();
                 failpoint::passed(Place::AfterPoll);
             }
@@ -187,6 +197,12 @@ impl Worker {
         if self.source.incremental() {
             return self.take_anew(id);
         }
+        self.give_up(id, stop)
+    }
+
+    /// Drops a partition that stays ours and stops it.
+    pub(super) fn give_up(&mut self, id: &TopicPartition, stop: Stop) -> Result<(), WorkerError> {
+        self.drop_partition(id);
         self.source.stop_fetching(id)?;
         self.stop_partition(id.clone(), stop);
         Ok(())
@@ -196,7 +212,7 @@ impl Worker {
 /// Goes back to the next record after an error may have moved the position; not reading on before
 /// that is what keeps the record. False if the client cannot yet.
 fn return_to(source: &Source, partition: &mut Partition, next: i64) -> bool {
-    let result = source.seek(&partition.id, next);
+    let result = source.seek(&partition.id, partition.reads_from(next));
     partition.astray = result.is_err();
     if let Err(error) = &result {
         let TopicPartition { topic, partition: number } = &partition.id;

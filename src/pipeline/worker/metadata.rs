@@ -4,10 +4,11 @@
 //! `ms1 sh=<state hash> or=<origin> wm=<watermark us> dg=<digest> n=<consumed>,<published>,..`, and
 //! where they are known `pf` the platform, `cl` the cluster, `ti` the topic id, `np` the topic's
 //! partitions, `sn` the newest snapshot, `rb` the
-//! offset that a state can be rebuilt from without what is before it, `sk` skipped offsets as ranges `from-to`. `dg` is missing
-//! where no state was folded that it could be compared with. Two have their place for
-//! held records: `tk` lists logged ticks as `offset+tick`, `lh` is the lowest held offset.
+//! offset that a state can be rebuilt from without what is before it, `tl` the newest record folded as
+//! `offset:hash`, `sk` skipped offsets as ranges `from-to`. `dg` is missing where no state was folded
+//! that it could be compared with. Two have their place for held records: `tk` lists logged ticks as `offset+tick`, `lh` is the lowest held offset.
 
+use super::tail::Tail;
 use crate::state::snapshot::{Ledger, LogPosition, OffsetRange, Skipped};
 use std::fmt;
 
@@ -36,6 +37,8 @@ pub(super) struct Metadata {
     pub(super) snapshot: Option<i64>,
     /// Where the state can begin anew without what is before.
     pub(super) rebuild: Option<i64>,
+    /// The newest record folded; none where there was none, or it is not to be asked for.
+    pub(super) tail: Option<Tail>,
     /// Offsets that an operator skipped.
     pub(super) skipped: Skipped,
     /// Logged ticks since the older kept snapshot.
@@ -64,6 +67,7 @@ impl Metadata {
             partitions: None,
             snapshot: None,
             rebuild: None,
+            tail: None,
             skipped: Skipped::default(),
             ticks: Vec::new(),
             lowest_held: None,
@@ -86,6 +90,7 @@ impl fmt::Display for Metadata {
         optional(f, "np", self.partitions)?;
         optional(f, "sn", self.snapshot)?;
         optional(f, "rb", self.rebuild)?;
+        optional(f, "tl", self.tail)?;
         optional(f, "lh", self.lowest_held)?;
         debug_assert!(self.skipped.ranges().len() <= SKIPPED_MAX, "they have no room");
         list(f, "sk", self.skipped.ranges())?;
@@ -136,6 +141,7 @@ impl Metadata {
                 "np" => rest.partitions = Some(value.parse().ok()?),
                 "sn" => rest.snapshot = Some(value.parse().ok()?),
                 "rb" => rest.rebuild = Some(value.parse().ok()?),
+                "tl" => rest.tail = Some(value.parse().ok()?),
                 "lh" => rest.lowest_held = Some(value.parse().ok()?),
                 "sk" => rest.skipped = each(value, parse_range)?.try_into().ok()?,
                 "tk" => rest.ticks = each(value, parse_position)?,
@@ -187,6 +193,7 @@ mod tests {
             ),
             skipped in proptest::collection::btree_set(0..i64::MAX, 0..=2 * SKIPPED_MAX),
             ticks in proptest::collection::vec((0..i64::MAX, any::<u32>()), 0..=TICKS_MAX),
+            tail: Option<(i64, u64)>,
         ) -> Metadata {
             let [consumed, published, rejected, dropped, held] = n;
             let ledger = Ledger { consumed, published, rejected, dropped, held };
@@ -195,9 +202,10 @@ mod tests {
             let skipped = ranges.collect::<Vec<_>>().try_into().unwrap();
             let ticks =
                 ticks.into_iter().map(|(offset, tick)| LogPosition { offset, tick }).collect();
+            let tail = tail.map(|(offset, hash)| format!("{offset}:{hash:016x}").parse().unwrap());
             Metadata {
-                watermark, digest, platform, cluster, topic_id, partitions, snapshot, rebuild, skipped,
-                ticks, lowest_held, ..Metadata::new(state_hash, origin, 0, ledger)
+                watermark, digest, platform, cluster, topic_id, partitions, snapshot, rebuild, tail,
+                skipped, ticks, lowest_held, ..Metadata::new(state_hash, origin, 0, ledger)
             }
         }
     }

@@ -5,9 +5,9 @@
 //! between live ones. Where states come from ([`recovery`]) and go to ([`snapshots`]) is the work
 //! of other threads.
 
+mod checkup;
 mod delivery;
 mod fold;
-mod identity;
 mod known;
 mod member;
 mod metadata;
@@ -25,6 +25,7 @@ mod resolution;
 mod snapshots;
 mod start;
 mod suspects;
+mod tail;
 mod trouble;
 mod unheard;
 mod watch;
@@ -174,7 +175,7 @@ pub struct Worker {
     backoff: Backoff,
     fences: Fences,
     member: member::Member,
-    identities: identity::Identities,
+    checkup: checkup::Checkup,
     overlooked: overlooked::Overlooked,
     unheard: unheard::Unheard,
     pulse: Arc<Pulse>,
@@ -233,7 +234,7 @@ impl Worker {
             backoff: Backoff::default(),
             fences: Fences::default(),
             member: member::Member::default(),
-            identities: identity::Identities::default(),
+            checkup: checkup::Checkup::default(),
             overlooked: overlooked::Overlooked::default(),
             unheard,
             pulse,
@@ -255,7 +256,7 @@ impl Worker {
     fn turn(&mut self) -> Result<(), WorkerError> {
         self.pulse.beats(watch::Doing::Group);
         self.serve_group()?;
-        self.watch_topics()?;
+        self.check_up()?;
         self.watch_assignment()?;
         self.watch_join();
         self.pulse.beats(watch::Doing::Fold);

@@ -8,9 +8,10 @@
 //! So after such a heartbeat the worker is suspicious until the brokers have told it partitions anew:
 //! it looks now and then at those that it does not have. One that has records and was committed
 //! nowhere further in between may be its own, and the worker joins anew to be told. What still stands
-//! where it stood then is somebody else's, stopped or slow, and no reason for a while.
+//! where it stood then is somebody else's, stopped or slow, and no reason for a while. While it brings
+//! states back it does not, or they might never be there.
 
-use super::{Worker, WorkerError};
+use super::{Worker, WorkerError, partition::Partition};
 use crate::{
     kafka::TopicPartition,
     pipeline::{clock, tasks},
@@ -21,7 +22,7 @@ use std::{
     sync::mpsc::{self, TryRecvError},
     time::{Duration, Instant},
 };
-use tracing::{debug, warn};
+use tracing::warn;
 
 /// When is looked first after a missed answer, and then again; the pauses grow from there.
 const FIRST: Duration = Duration::from_secs(5);
@@ -29,6 +30,9 @@ const FIRST: Duration = Duration::from_secs(5);
 const LAST: Duration = Duration::from_mins(1);
 /// For how long a partition that stands still after the worker joined anew is no reason to again.
 const NO_REASON_FOR: Duration = Duration::from_mins(5);
+/// At least so long passes between two times that the worker joins anew: a member that does moves
+/// partitions, which makes others suspicious that miss answers too.
+const AT_REST: Duration = Duration::from_secs(30);
 
 /// Committed positions of partitions that have records behind them.
 type Waiting = BTreeMap<TopicPartition, Option<i64>>;
@@ -38,12 +42,13 @@ type Waiting = BTreeMap<TopicPartition, Option<i64>>;
 pub(super) struct Overlooked {
     /// When was looked last, or the suspicion arose.
     since: Option<Instant>,
-    answer: Option<mpsc::Receiver<Option<Waiting>>>,
+    answer: Option<mpsc::Receiver<Vec<Lookup>>>,
     waiting: Waiting,
     /// Looks since the answer was missed.
     looks: u32,
     /// Where partitions stood when the worker joined anew because of them, and when that was.
     tried: BTreeMap<TopicPartition, (Option<i64>, Instant)>,
+    last_tried: Option<Instant>,
 }
 
 impl Overlooked {
@@ -55,7 +60,8 @@ impl Overlooked {
 
     /// The brokers have told partitions, and with them everything that is the worker's.
     pub(super) fn told(&mut self) {
-        *self = Self { tried: std::mem::take(&mut self.tried), ..Self::default() };
+        let (tried, last_tried) = (std::mem::take(&mut self.tried), self.last_tried);
+        *self = Self { tried, last_tried, ..Self::default() };
     }
 
     /// The pause before the next look: two commits of whoever has the others must fit in.
@@ -64,19 +70,29 @@ impl Overlooked {
         grown.min(LAST).max(commit_interval * 2)
     }
 
-    /// What waits now and stood where it stands the last time. No answer is no news.
-    fn stood_still(&mut self, waiting: Option<Waiting>) -> BTreeSet<TopicPartition> {
-        let Some(waiting) = waiting else { return BTreeSet::new() };
-        self.looks += 1;
+    /// What waits now and stood where it stands the last time. What is not among the answers is no
+    /// news.
+    fn stood_still(&mut self, looked: Vec<Lookup>) -> BTreeSet<TopicPartition> {
+        self.looks += u32::from(!looked.is_empty());
+        let told: BTreeSet<TopicPartition> = looked.iter().map(|l| l.partition.clone()).collect();
+        let waiting = waiting(looked);
         self.tried.retain(|id, (at, since)| {
-            waiting.get(id) == Some(at) && since.elapsed() < NO_REASON_FOR
+            let is_there = !told.contains(id) || waiting.get(id) == Some(at);
+            is_there && since.elapsed() < NO_REASON_FOR
         });
-        let before = std::mem::replace(&mut self.waiting, waiting);
         let still = |(id, at): (&TopicPartition, &Option<i64>)| {
-            let is_still = before.get(id) == Some(at) && !self.tried.contains_key(id);
+            let is_still = self.waiting.get(id) == Some(at) && !self.tried.contains_key(id);
             is_still.then(|| id.clone())
         };
-        self.waiting.iter().filter_map(still).collect()
+        let still = waiting.iter().filter_map(still).collect();
+        self.waiting.retain(|id, _| !told.contains(id));
+        self.waiting.extend(waiting);
+        still
+    }
+
+    /// True if the worker may join anew again.
+    fn is_at_rest(&self) -> bool {
+        self.last_tried.is_none_or(|last| last.elapsed() >= AT_REST)
     }
 
     /// The worker joins anew because of these.
@@ -85,6 +101,7 @@ impl Overlooked {
         for id in still {
             self.tried.insert(id.clone(), (self.waiting[id], now));
         }
+        self.last_tried = Some(now);
         self.told();
     }
 }
@@ -113,14 +130,15 @@ impl Worker {
             }
             return Ok(());
         };
-        let waiting = match answer.try_recv() {
+        let looked = match answer.try_recv() {
             Err(TryRecvError::Empty) => return Ok(()),
-            Err(TryRecvError::Disconnected) => None,
-            Ok(waiting) => waiting,
+            Err(TryRecvError::Disconnected) => Vec::new(),
+            Ok(looked) => looked,
         };
         (self.overlooked.since, self.overlooked.answer) = (Some(clock::instant()), None);
-        let still = self.overlooked.stood_still(waiting);
-        if still.is_empty() || !self.member.has_client() || self.source.is_unsure() {
+        let still = self.overlooked.stood_still(looked);
+        let is_ready = self.member.has_client() && !self.source.is_unsure() && !self.restores();
+        if still.is_empty() || !is_ready || !self.overlooked.is_at_rest() {
             return Ok(());
         }
         let (worker, partitions) = (self.report.worker(), still.len());
@@ -139,6 +157,12 @@ impl Worker {
         Ok(())
     }
 
+    /// True while states are brought back, from snapshots or the log.
+    fn restores(&self) -> bool {
+        let replays = |partition: &Partition| partition.replaying.is_some();
+        !self.questions.is_empty() || self.partitions.values().any(replays)
+    }
+
     /// Asks, off this thread, where the partitions stand that are not ours.
     fn look_at_others(&mut self) {
         let held: BTreeSet<&TopicPartition> =
@@ -153,10 +177,9 @@ impl Worker {
         let (sender, receiver) = mpsc::sync_channel(1);
         let asker = self.source.asker();
         let work = move || {
-            let looked = asker.look_up(&others);
+            let looked = asker.look_up_as_told(&others);
             drop(asker);
-            let looked = looked.inspect_err(|error| debug!(%error, "others are not looked at"));
-            drop(sender.send(looked.ok().map(waiting)));
+            drop(sender.send(looked));
         };
         tasks::thread("others".to_owned(), work).expect("a thread can be started");
         self.overlooked.answer = Some(receiver);
@@ -172,34 +195,36 @@ mod tests {
         TopicPartition { topic: "t".to_owned(), partition }
     }
 
-    fn seen(positions: &[(i32, i64)]) -> Waiting {
-        positions.iter().map(|(partition, at)| (id(*partition), Some(*at))).collect()
+    fn lookup(partition: i32, committed: Option<i64>, low: i64, high: i64) -> Lookup {
+        let committed = committed.map(|offset| Committed { offset, metadata: Vec::new() });
+        Lookup { partition: id(partition), committed, low, high }
+    }
+
+    /// Partitions that stand there, with records behind.
+    fn seen(positions: &[(i32, i64)]) -> Vec<Lookup> {
+        let ahead = |(partition, at): &(i32, i64)| lookup(*partition, Some(*at), 0, at + 1);
+        positions.iter().map(ahead).collect()
     }
 
     #[test]
     fn what_has_records_and_stands_still_may_be_ours() {
         let mut overlooked = Overlooked::default();
-        assert!(overlooked.stood_still(Some(seen(&[(1, 10), (2, 20)]))).is_empty());
-        let still = overlooked.stood_still(Some(seen(&[(1, 10), (2, 25), (3, 0)])));
+        assert!(overlooked.stood_still(seen(&[(1, 10), (2, 20)])).is_empty());
+        let still = overlooked.stood_still(seen(&[(1, 10), (2, 25), (3, 0)]));
         assert_eq!(still, [id(1)].into());
     }
 
     #[test]
     fn no_answer_is_no_news() {
         let mut overlooked = Overlooked::default();
-        overlooked.stood_still(Some(seen(&[(1, 10)])));
-        assert!(overlooked.stood_still(None).is_empty());
-        assert_eq!(overlooked.stood_still(Some(seen(&[(1, 10)]))), [id(1)].into());
+        overlooked.stood_still(seen(&[(1, 10)]));
+        assert!(overlooked.stood_still(Vec::new()).is_empty());
+        assert!(overlooked.stood_still(seen(&[(2, 20)])).is_empty(), "the other one is not told");
+        assert_eq!(overlooked.stood_still(seen(&[(1, 10)])), [id(1)].into());
     }
 
     #[test]
     fn what_waits_has_records_behind_its_position() {
-        let lookup = |partition, committed: Option<i64>, low, high| Lookup {
-            partition: id(partition),
-            committed: committed.map(|offset| Committed { offset, metadata: Vec::new() }),
-            low,
-            high,
-        };
         let lookups = vec![
             lookup(0, Some(7), 0, 8),
             lookup(1, Some(8), 0, 8),
@@ -212,15 +237,17 @@ mod tests {
     #[test]
     fn what_stands_still_after_that_is_somebody_elses() {
         let mut overlooked = Overlooked::default();
-        overlooked.stood_still(Some(seen(&[(1, 10), (2, 20)])));
-        let still = overlooked.stood_still(Some(seen(&[(1, 10), (2, 25)])));
+        overlooked.stood_still(seen(&[(1, 10), (2, 20)]));
+        let still = overlooked.stood_still(seen(&[(1, 10), (2, 25)]));
+        assert!(overlooked.is_at_rest());
         overlooked.tries(&still);
+        assert!(!overlooked.is_at_rest());
         for _ in 0..3 {
-            assert!(overlooked.stood_still(Some(seen(&[(1, 10)]))).is_empty());
+            assert!(overlooked.stood_still(seen(&[(1, 10)])).is_empty());
         }
         // It moved, so that its standing still is news again.
-        overlooked.stood_still(Some(seen(&[(1, 11)])));
-        assert_eq!(overlooked.stood_still(Some(seen(&[(1, 11)]))), [id(1)].into());
+        overlooked.stood_still(seen(&[(1, 11)]));
+        assert_eq!(overlooked.stood_still(seen(&[(1, 11)])), [id(1)].into());
     }
 
     #[test]
@@ -230,7 +257,7 @@ mod tests {
         let pauses: Vec<u64> = (0..8)
             .map(|_| {
                 let pause = overlooked.pause(commits).as_secs();
-                overlooked.stood_still(Some(Waiting::new()));
+                overlooked.stood_still(vec![lookup(1, Some(8), 0, 8)]);
                 pause
             })
             .collect();
@@ -242,7 +269,7 @@ mod tests {
     fn a_heartbeat_without_an_answer_begins_anew_and_partitions_that_are_told_end_it() {
         let mut overlooked = Overlooked::default();
         overlooked.suspect();
-        overlooked.stood_still(Some(seen(&[(1, 10)])));
+        overlooked.stood_still(seen(&[(1, 10)]));
         overlooked.suspect();
         assert!(overlooked.since.is_some() && overlooked.waiting.is_empty());
         overlooked.told();

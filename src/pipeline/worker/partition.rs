@@ -1,7 +1,7 @@
 //! One assigned partition: its fold, and what is to be committed of it. Where it stands the
 //! protocol knows.
 
-use super::{Report, metadata::Metadata, place::Place, rebuild::Rebuild};
+use super::{Report, metadata::Metadata, place::Place, rebuild::Rebuild, tail::Tail};
 use crate::{
     batch::{Outbox, RawBatch},
     kafka::TopicPartition,
@@ -50,6 +50,8 @@ pub(super) struct Beginning {
     pub(super) snapshot: Option<i64>,
     /// Where the state could begin anew, as committed.
     pub(super) rebuild: Option<i64>,
+    /// The newest record folded before the committed offset, if the log should still have it.
+    pub(super) tail: Option<Tail>,
 }
 
 /// One assigned partition.
@@ -78,6 +80,10 @@ pub(super) struct Partition {
     /// Ranges of skipped offsets that the log has told of.
     told: BTreeSet<OffsetRange>,
     rebuild: Rebuild,
+    /// The newest record folded.
+    tail: Option<Tail>,
+    /// The one that the log must still have, until it was seen.
+    expected: Option<Tail>,
     begun: Beginning,
 }
 
@@ -104,8 +110,29 @@ impl Partition {
             taken: 0,
             told: BTreeSet::new(),
             rebuild,
+            tail: begun.tail,
+            expected: begun.tail,
             begun,
         }
+    }
+
+    /// Where reading goes on for records from `next` on: before them stands the one that the log
+    /// is known by.
+    pub(super) fn reads_from(&self, next: i64) -> i64 {
+        self.expected.map_or(next, |tail| tail.offset.min(next))
+    }
+
+    /// Compares the waiting records with the one that the log is known by, and drops those before
+    /// `next`. An error is the offset where there is another record than the one that was folded.
+    pub(super) fn recognise(&mut self, next: i64) -> Result<(), i64> {
+        let Some(tail) = self.expected else { return Ok(()) };
+        match tail.is_in(&self.batch) {
+            None => return Ok(()),
+            Some(false) => return Err(tail.offset),
+            Some(true) => self.expected = None,
+        }
+        self.batch.retain_offsets(|offset| offset >= next);
+        Ok(())
     }
 
     /// Drops the waiting records that an operator skipped, live as in a replay: they are not
@@ -193,8 +220,9 @@ impl Partition {
 
     fn note_batch(&mut self) {
         self.end = self.end.max(self.behind_batch().unwrap_or_default());
-        let newest = self.batch.record(self.batch.len() - 1).timestamp_ms;
-        self.newest_timestamp_ms = newest.or(self.newest_timestamp_ms);
+        let newest = self.batch.record(self.batch.len() - 1);
+        self.newest_timestamp_ms = newest.timestamp_ms.or(self.newest_timestamp_ms);
+        self.tail = Some(Tail::of(&newest));
     }
 
     /// Writes what the encoder kept back: a commit cuts here.
@@ -220,6 +248,7 @@ impl Partition {
             partitions: Some(*partitions),
             snapshot: self.snapshot,
             rebuild: self.rebuild.from(),
+            tail: self.tail,
             skipped: skipped.clone(),
             ..Metadata::new(place.state_hash, *origin, fold.digest(), ledger)
         };
@@ -259,6 +288,11 @@ impl Partition {
     /// Id of the topic that it began with, where that is known.
     pub(super) fn topic_id(&self) -> Option<&str> {
         self.begun.topic.0.as_deref()
+    }
+
+    /// Id of its topic, and where its state began.
+    pub(super) fn lineage(&self) -> (Option<&str>, i64) {
+        (self.topic_id(), self.begun.origin)
     }
 
     /// Records consumed before the committed position, by all who had the partition.

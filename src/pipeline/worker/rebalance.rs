@@ -3,7 +3,9 @@
 //! Revoked: finish, commit, store the state, drop it, unassign. Lost: drop everything, commit
 //! nothing. Assigned: ask off this thread where the partition stands and bring its state back.
 
-use super::{Asked, Found, Worker, WorkerError, partition::Partition, place::Place, start::Rules};
+use super::{
+    Asked, Found, Worker, WorkerError, checkup, partition::Partition, place::Place, start::Rules,
+};
 use crate::{
     kafka::{Membership, TopicPartition},
     pipeline::{
@@ -73,6 +75,7 @@ impl Worker {
         self.refresh();
         // Nobody waits for answers of the client before any more.
         self.questions.clear();
+        self.checkup = checkup::Checkup::default();
         self.unheard.asks();
     }
 
@@ -99,8 +102,11 @@ impl Worker {
         let mut asked: Asked = Vec::with_capacity(partitions.len());
         for id in partitions {
             let epoch = self.protocol.assigned(id.clone());
-            match self.protocol.next(&id).filter(|_| self.partitions.contains_key(&id)) {
-                Some(next) => self.source.assign(&[(id, next)])?,
+            match self.protocol.next(&id).zip(self.partitions.get(&id)) {
+                Some((next, partition)) => {
+                    let from = partition.reads_from(next);
+                    self.source.assign(&[(id, from)])?;
+                }
                 None => asked.push((id, epoch)),
             }
         }
@@ -241,7 +247,7 @@ impl Worker {
                     } else {
                         self.report.replay_ended_at_once(&partition, next);
                     }
-                    starts.push((id.clone(), next));
+                    starts.push((id.clone(), partition.reads_from(next)));
                     self.partitions.insert(id, partition);
                 }
                 Err(stop) => {

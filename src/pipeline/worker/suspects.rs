@@ -15,6 +15,8 @@ pub(super) enum Event {
     Notice(Notice),
     /// Folding these offsets panicked.
     Panicked(OffsetRange),
+    /// The log has another record at this offset than the one that was folded.
+    Rewritten(i64),
 }
 
 impl Worker {
@@ -39,9 +41,7 @@ impl Worker {
             return self.take_anew(id);
         }
         self.suspects.remove(id);
-        self.source.stop_fetching(id)?;
-        self.stop_partition(id.clone(), Stop::FoldFailed { from, to });
-        Ok(())
+        self.give_up(id, Stop::FoldFailed { from, to })
     }
 
     /// The offset before which the waiting records of a partition may be folded together.

@@ -2,7 +2,7 @@
 
 use super::{
     Found, Known, Parts, Place, Pulse, Report, SnapshotOptions, Snapshots, Step, Stop, Worker,
-    WorkerOptions, partition::Beginning, report::Progress,
+    WorkerOptions, metadata::Metadata, partition::Beginning, report::Progress,
 };
 use crate::{
     kafka::{self, ClientProperties, ConsumerGroup, TopicPartition},
@@ -61,6 +61,7 @@ fn found(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) 
         skipped: Skipped::default(),
         snapshot: None,
         rebuild: None,
+        tail: None,
     };
     let result = Ok((start, Box::new(beginning)));
     Found { id, epoch, high: end, result }
@@ -244,6 +245,49 @@ fn skipped_records_are_not_folded_live_or_in_a_replay() {
     assert_eq!((consumed, messages), (3, 3));
     let replayed = fold_all(protocol::Start { from: 0, committed: 6, fresh: false });
     assert_eq!(replayed, (0, 0, digest));
+}
+
+/// Who takes a partition reads the newest record that was folded first: it is the one that was
+/// folded, or nothing is.
+#[test]
+fn a_log_that_was_written_anew_stops_and_the_same_one_goes_on_behind() {
+    let broker = broker();
+    let definition = definition("json");
+    fill(&broker, 0, 6);
+    let start = |committed| protocol::Start { from: committed, committed, fresh: false };
+    let worker_at = |committed: i64, tail| {
+        let mut worker = worker(&broker, &definition);
+        let mut found = found(&mut worker, 0, start(committed), 6);
+        found.result.as_mut().unwrap().1.tail = tail;
+        take_found(&mut worker, vec![found]);
+        worker
+    };
+    let folds_to = |worker: &mut Worker, end: i64| {
+        until(worker, "all folded", |w| {
+            w.fold_slices().unwrap();
+            w.protocol.next(&id(0)) == Some(end)
+        });
+    };
+    let mut first = worker_at(0, None);
+    folds_to(&mut first, 6);
+    let partition = first.partitions.get_mut(&id(0)).unwrap();
+    let committed = partition.position(6, &first.place);
+    let tail = Metadata::parse(committed.metadata.as_bytes()).unwrap().tail.unwrap();
+    assert_eq!(tail.offset, 5);
+
+    let mut second = worker_at(6, Some(tail));
+    fill(&broker, 0, 2);
+    folds_to(&mut second, 8);
+    assert_eq!(second.partitions[&id(0)].pending.consumed, 2, "the record itself is not folded");
+
+    let other = format!("{}1", tail.to_string().trim_end_matches(|c| c != ':')).parse().unwrap();
+    let mut third = worker_at(6, Some(other));
+    until(&mut third, "stopped", |w| {
+        w.fold_slices().unwrap();
+        !w.stopped.is_empty()
+    });
+    assert_eq!(third.stopped[&id(0)], Stop::LogRewritten { offset: 5 });
+    assert!(third.partitions.is_empty() && third.outbox.is_empty());
 }
 
 /// A panic in the fold costs its partition, with the messages of the open commit; the others go on.

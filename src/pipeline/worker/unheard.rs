@@ -2,15 +2,13 @@
 //!
 //! Who joins a group, at the start or after a rebalance took its partitions, is told its partitions
 //! sooner or later, none included. librdkafka waits for the answer to its request as long as
-//! `max.poll.interval.ms` allows, five minutes by default. And (2.12.1) it gives up every broker for
-//! good that an answer to a metadata request does not list (librdkafka#5301, open): a broker that
-//! stood still for longer than its controller bears lists none at first. So a worker that has nothing
-//! and has waited for some sessions joins anew, with another client. Where the group is slow because a
-//! member that died is still waited for that does no harm; the time counts while brokers are there.
-//! What a worker still has it goes on with: should the group go on without it, it loses that and has
-//! nothing.
+//! `max.poll.interval.ms` allows, five minutes by default. So a worker that has nothing and has waited
+//! for some sessions joins anew, with another client. Where the group is slow because a member that
+//! died is still waited for that does no harm; the time counts while brokers are there.
 //!
-//! Where the brokers assign (KIP-848) there is no such request; [`super::overlooked`] is for those.
+//! Where the brokers assign (KIP-848) there is no such request; [`super::overlooked`] is for those. A
+//! client that has no brokers any more, and a member that the group does not have although it has
+//! partitions or was told that it has none, are found by [`super::checkup`].
 
 use super::Worker;
 use crate::pipeline::clock;
@@ -29,15 +27,15 @@ pub(super) struct Unheard {
     patience: Option<Duration>,
     since: Option<Instant>,
     growth: u32,
-    /// Errors that the client had told of by then.
-    errors: u64,
+    /// How often the client had told by then that no broker is there.
+    outages: u64,
 }
 
 impl Unheard {
     /// A member of that session that joins now; none where the brokers assign.
     pub(super) fn new(session: Option<Duration>) -> Self {
         let patience = session.map(|session| session * SESSIONS);
-        Self { patience, since: Some(clock::instant()), growth: 1, errors: 0 }
+        Self { patience, since: Some(clock::instant()), growth: 1, outages: 0 }
     }
 
     /// The member joins again.
@@ -51,9 +49,9 @@ impl Unheard {
     }
 
     /// For how long it was waited, once that is too long; the next time it takes longer. While the
-    /// client tells of errors the brokers are away, and nobody has heard the question yet.
-    fn is_enough(&mut self, errors: u64) -> Option<Duration> {
-        if std::mem::replace(&mut self.errors, errors) != errors && self.since.is_some() {
+    /// client tells that no broker is there nobody has heard the question yet.
+    fn is_enough(&mut self, outages: u64) -> Option<Duration> {
+        if std::mem::replace(&mut self.outages, outages) != outages && self.since.is_some() {
             self.asks();
         }
         let (patience, waited) = (self.patience? * self.growth, self.since?.elapsed());
@@ -72,7 +70,7 @@ impl Worker {
         if !self.has_nothing() || !self.member.has_client() {
             return;
         }
-        let Some(waited) = self.unheard.is_enough(self.source.errors()) else { return };
+        let Some(waited) = self.unheard.is_enough(self.source.outages()) else { return };
         let (worker, seconds) = (self.report.worker(), waited.as_secs());
         warn!(worker, seconds, "the group does not say what to take, joining anew");
         self.join_anew();
@@ -114,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn while_the_client_tells_of_errors_nobody_has_heard() {
+    fn while_no_broker_is_there_nobody_has_heard() {
         let mut unheard = Unheard::new(Some(SESSION));
-        let mut after = |wait: Duration, errors: u64| {
+        let mut after = |wait: Duration, outages: u64| {
             unheard.since = unheard.since.map(|since| since.checked_sub(wait).unwrap());
-            unheard.is_enough(errors).is_some()
+            unheard.is_enough(outages).is_some()
         };
         assert!(!after(SESSION * 2, 0));
-        assert!(!after(SESSION * 2, 1), "another error");
+        assert!(!after(SESSION * 2, 1), "another outage");
         assert!(!after(SESSION * 2, 1));
         assert!(after(SESSION, 1));
     }

@@ -32,7 +32,7 @@ fn members(group: &str) -> usize {
 }
 
 /// Positions and their metadata as an operator keeps them.
-fn positions(pipeline: &Pipeline) -> TopicPartitionList {
+pub(super) fn positions(pipeline: &Pipeline) -> TopicPartitionList {
     let consumer: BaseConsumer =
         cluster::client().set("group.id", &pipeline.name).create().unwrap();
     let mut list = TopicPartitionList::new();

@@ -30,5 +30,6 @@ mod forgotten;
 mod groups;
 mod partition;
 mod poison;
+mod rewritten;
 mod security;
 mod starts;

@@ -15,10 +15,14 @@ use rdkafka::{
 };
 
 pub(super) fn commit(group: &str, topic: &str, offset: i64) {
-    let consumer: BaseConsumer = cluster::client().set("group.id", group).create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
-    consumer.commit(&list, CommitMode::Sync).unwrap();
+    commit_list(group, &list);
+}
+
+pub(super) fn commit_list(group: &str, list: &TopicPartitionList) {
+    let consumer: BaseConsumer = cluster::client().set("group.id", group).create().unwrap();
+    consumer.commit(list, CommitMode::Sync).unwrap();
 }
 
 pub(super) fn delete_before(topic: &str, offset: i64) {
@@ -170,7 +174,7 @@ fn a_state_that_time_bounds_is_rebuilt_from_what_the_log_still_has() {
 }
 
 /// Deletes the topic and makes one of the same name.
-fn make_again(topic: &str) {
+pub(super) fn make_again(topic: &str) {
     for answer in
         cluster::administer(async |admin, options| admin.delete_topics(&[topic], options).await)
     {

@@ -144,7 +144,9 @@ fn skip(
         until <= range.from.max(origin) || metadata.skipped.covers(range.from.max(origin), until)
     });
     let offset = skipped.next_kept(committed);
-    Ok((offset, Metadata { digest, skipped, ..metadata }))
+    // A record that cannot be read any more is not asked for.
+    let tail = metadata.tail.filter(|tail| !range.contains(tail.offset));
+    Ok((offset, Metadata { digest, tail, skipped, ..metadata }))
 }
 
 #[cfg(test)]

@@ -158,11 +158,11 @@ impl Recovery {
             let all: Vec<TopicPartition> = (0..*count)
                 .map(|partition| TopicPartition { topic: topic.clone(), partition })
                 .collect();
-            let identities = self.identities(source, slice::from_ref(topic)).unwrap_or_default();
+            let Ok(identities) = self.identities(source, slice::from_ref(topic)) else { continue };
             let topic_id = identities.first().map(|identity| identity.id.as_str());
-            for (id, committed) in source.committed(&all).unwrap_or_default() {
+            for (id, committed) in source.committed_as_told(&all) {
                 if let Some(committed) = committed {
-                    self.known.saw(&id, topic_id, committed.offset);
+                    self.known.saw(&id, topic_id, &committed);
                 }
             }
         }
@@ -195,7 +195,7 @@ impl Recovery {
             let high = lookup.high;
             let looked = self.look(&lookup, identity, partitions_before)?;
             if let Some(committed) = &lookup.committed {
-                self.known.saw(&id, looked.key.topic_id.as_deref(), committed.offset);
+                self.known.saw(&id, looked.key.topic_id.as_deref(), committed);
             }
             if looked.is_doubtful && !is_believed(&id) {
                 continue;
@@ -337,10 +337,13 @@ impl Recovery {
             other_snapshots,
             seen: self
                 .known
-                .position(&lookup.partition, key.topic_id.as_deref())
+                .position(&lookup.partition, key.topic_id.as_deref(), lookup.committed.as_ref())
                 .filter(|_| failpoint::mutant() != Some(failpoint::Mutant::ResetToEarliest)),
         };
-        let is_doubtful = facts.is_doubtful();
+        // Where the store is away it is not known what it would tell. That mutant's snapshots are all
+        // ahead.
+        let is_doubtful = (facts.is_doubtful() || away.is_some())
+            && failpoint::mutant() != Some(failpoint::Mutant::WrongPosition);
         let decision = start::decide(&facts, &self.rules);
         // The log has everything, it only takes longer; but whether the group was here before only
         // the store knows where there is no position, and a log that lost its begin needs it.
@@ -362,7 +365,7 @@ impl Recovery {
         topic: (Option<String>, i32),
     ) -> (protocol::Start, Box<Beginning>) {
         let Start { partition: id, origin, committed, end, digest, ledger, skipped, .. } = start;
-        let Start { fresh, rebuild, .. } = start;
+        let Start { fresh, rebuild, tail, .. } = start;
         let snapshot = (from > origin).then_some(from);
         // What is skipped may be gone from the log: nothing is read of it.
         let from = skipped.next_kept(from).min(committed);
@@ -379,6 +382,7 @@ impl Recovery {
             skipped,
             snapshot,
             rebuild,
+            tail,
         };
         (protocol::Start { from, committed, fresh }, Box::new(beginning))
     }

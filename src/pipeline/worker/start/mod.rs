@@ -7,7 +7,7 @@ mod tests;
 
 pub use stop::Stop;
 
-use super::metadata::Metadata;
+use super::{metadata::Metadata, tail::Tail};
 use crate::{
     kafka::TopicPartition,
     pipeline::{
@@ -32,6 +32,8 @@ pub(super) struct Start {
     pub(super) digest: Option<u64>,
     /// Outcomes before `committed`.
     pub(super) ledger: Ledger,
+    /// The newest record folded before `committed`, if the log should still have it.
+    pub(super) tail: Option<Tail>,
     /// Offsets that an operator skipped.
     pub(super) skipped: Skipped,
     /// Positions of snapshots to try, the newest first.
@@ -216,6 +218,7 @@ fn resume(facts: &Facts<'_>, metadata: &Metadata, rules: &Rules) -> Start {
         end: lookup.high,
         digest: metadata.digest.filter(|_| comparable),
         ledger: metadata.ledger,
+        tail: metadata.tail.filter(|tail| tail.offset >= lookup.low),
         skipped: metadata.skipped.clone(),
         snapshots,
         has_origin: begins(metadata.origin) >= lookup.low,
@@ -240,6 +243,7 @@ fn begin_empty(lookup: &Lookup, at: i64) -> Start {
         end: lookup.high,
         digest: None,
         ledger: Ledger::default(),
+        tail: None,
         skipped: Skipped::default(),
         rebuild: None,
         snapshots: Vec::new(),

@@ -29,6 +29,17 @@ pub enum Stop {
         /// End of the log.
         high: i64,
     },
+    /// The log was cut and written on.
+    #[error(
+        "the record at offset {offset} is not the one that was folded: the log was cut there or \
+         before and written on (an unclean leader election, or a restored broker), so that what was \
+         published is not what is in it; `millstream partition rewind` goes back to a snapshot \
+         before the cut, or reset the group's offsets to begin anew"
+    )]
+    LogRewritten {
+        /// Of the newest record folded before the committed offset.
+        offset: i64,
+    },
     /// The records that made the state are gone.
     #[error(
         "the state cannot be rebuilt: it began at offset {origin}, the log now begins at {low}, and \
@@ -136,6 +147,7 @@ impl Stop {
         match self {
             Self::OutOfRange { .. } => "OFFSET_OUT_OF_RANGE",
             Self::LogTruncated { .. } => "LOG_TRUNCATED",
+            Self::LogRewritten { .. } => "LOG_REWRITTEN",
             Self::ReplayGap { .. } => "REPLAY_GAP",
             Self::OtherDefinition { .. } => "OTHER_DEFINITION",
             Self::Foreign { .. } => "FOREIGN_OFFSET",
