@@ -59,11 +59,18 @@ def _brokers(answer: bytes) -> tuple[int, int]:
 
 
 class JoinLoss(Loss):
-    """The first answer to a member of a classic group that joins: it waits, and its partitions with it."""
+    """The first answer to a member of a classic group that joins, once it is on: the member waits, and
+    its partitions with it."""
 
     kind = JOIN_GROUP
 
+    def __init__(self, is_on: bool = True) -> None:
+        super().__init__()
+        self.is_on = is_on
+
     def takes(self, answer: bytes) -> bool:
+        if not self.is_on:
+            return False
         self.count += 1
         return self.count == 1
 

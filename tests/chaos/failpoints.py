@@ -126,6 +126,28 @@ def lose_join(run: Run) -> None:
     run.flow(1)
 
 
+def lose_rejoin(run: Run) -> None:
+    """The answer to a member that joins again does not arrive, while it keeps partitions: it is the
+    only one left."""
+    link = run.scene.link("s0")
+    try:
+        loss = link.lose(JoinLoss(is_on=False))
+        run.verdict.violations += run.scene.terminate(["s0"])
+        for slot in ("s0", "s1"):
+            run.scene.start(slot)
+        run.wait("both have partitions", lambda: all(
+            (page := run.scene.daemons[slot].metrics()) is not None
+            and page.sum("millstream_partitions_assigned") > 0 for slot in ("s0", "s1")))
+        loss.is_on, began = True, now()
+        run.verdict.violations += run.scene.terminate(["s1"])
+        del run.scene.daemons["s1"]
+        run.wait("an answer to be lost", lambda: loss.count > 0)
+        run.recover("rejoin lost", began, CUT_OFF_S)
+    finally:
+        link.heal()
+    run.flow(1)
+
+
 def lose_brokers(run: Run) -> None:
     """A member is told that there are no brokers, which its client believes for good."""
     link = run.scene.link("s0")
@@ -170,6 +192,7 @@ def answers_lost(seed: int, pipeline: str = "card") -> list[Case]:
     """What only the network can do: one at a place that only KIP-848 has, one where it is not."""
     told = small_plan("fp-assignment-told-lost", seed, pipeline, "kip848")
     join = small_plan("fp-join-answer-lost", seed, pipeline)
+    rejoin = small_plan("fp-rejoin-answer-lost", seed, pipeline, slots=1)
     # Clients ask for metadata every few seconds, or the case would wait for it; the session lasts for
     # so long that the worker keeps its partitions.
     forgotten = small_plan("fp-brokers-forgotten", seed, pipeline, settings={
@@ -179,6 +202,7 @@ def answers_lost(seed: int, pipeline: str = "card") -> list[Case]:
     return [
         Case(told.name, lose_answer, told, ("s0", "s1"), first_link=0),
         Case(join.name, lose_join, join, ("s0",), first_link=3),
+        Case(rejoin.name, lose_rejoin, rejoin, ("s0",), first_link=4),
         Case(forgotten.name, lose_brokers, forgotten, ("s0",), first_link=6),
     ]
 
