@@ -2,7 +2,7 @@
 
 use super::{
     cluster,
-    daemon::{Daemon, Pipeline},
+    daemon::{Daemon, Pipeline, SHORT_SESSION},
     flights::send,
     oracle,
 };
@@ -75,6 +75,40 @@ fn a_restart_rebuilds_the_state_and_repeats_nothing() {
     assert!(second.wait(120).success(), "{}", second.log());
     assert!(second.log().contains("consumed 10000 = published"), "{}", second.log());
     oracle::judge("card.py", &pipeline, &[]);
+}
+
+/// Four workers, two, four again, while records come. The first time the process ends well; the
+/// second time it is killed, and its transactions are open under names that others take up.
+#[test]
+fn another_number_of_workers_loses_and_repeats_nothing() {
+    const TOTAL: u64 = 40_000;
+    let pipeline = Pipeline::copy("card-features.yaml", 8, |text| text);
+    let input = pipeline.input.clone();
+    let feed = thread::spawn(move || produce(&input, Cards::new(6, 200, TOTAL), 40));
+    let start = |workers: &str| {
+        let own = ["--set", workers, "--set", "instance=node-0"];
+        Daemon::start(&pipeline, &[&SHORT_SESSION[..], &own].concat())
+    };
+    let all = |d: &Daemon| d.metric("millstream_partitions_assigned", "") == 8.0;
+    let some =
+        |d: &Daemon| all(d) && d.metric("millstream_records_published_total", "") > 3_000.0;
+    let mut first = start("workers=4");
+    first.wait_until("vectors of four", 60, some);
+    assert!(first.terminate().success(), "{}", first.log());
+    let mut second = start("workers=2");
+    second.wait_until("vectors of two", 60, some);
+    second.kill();
+    let mut third = start("workers=4");
+    feed.join().unwrap();
+    third.wait_until("no lag", 90, |d| {
+        all(d)
+            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
+            && d.metric("millstream_consumer_lag_records", "") == 0.0
+    });
+    assert_eq!(third.metric("millstream_fold_divergence_total", ""), 0.0);
+    assert!(third.terminate().success(), "{}", third.log());
+    let judged = oracle::judge("card.py", &pipeline, &[]);
+    assert_eq!(judged.input.len() as u64, TOTAL);
 }
 
 /// Static membership: a restarted instance takes its partitions back.
