@@ -118,8 +118,8 @@ impl ConsumerContext for ConsumerEvents {
         let assigned = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::Relaxed) {
             // What is dealt out just then is not taken; without an answer the client never closes.
-            let list = if assigned { &TopicPartitionList::new() } else { &*list };
-            if let Err(error) = unassign(consumer, list) {
+            let list = if assigned { TopicPartitionList::new() } else { taken(consumer, list) };
+            if let Err(error) = unassign(consumer, &list) {
                 warn!(%error, "partitions not given back while closing");
             }
             return;
@@ -137,6 +137,18 @@ pub(crate) fn unassign(consumer: &Consumer, list: &TopicPartitionList) -> Result
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
         RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
     }
+}
+
+/// Of these partitions those that the client was told to take; it refuses to give back others.
+fn taken(consumer: &Consumer, list: &TopicPartitionList) -> TopicPartitionList {
+    let held = consumer.assignment().unwrap_or_default();
+    let mut taken = TopicPartitionList::new();
+    for element in list.elements() {
+        if held.find_partition(element.topic(), element.partition()).is_some() {
+            taken.add_partition(element.topic(), element.partition());
+        }
+    }
+    taken
 }
 
 fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {

@@ -1,6 +1,7 @@
 """python -m chaos random|failpoints|mutants|outage|cluster|short|all|bounds|judge|report"""
 
 import argparse
+import contextlib
 import json
 import pathlib
 import shutil
@@ -16,6 +17,8 @@ from .suites import LINKS, WIDTH, Options
 from .units import Ledger, Unit, carry_out
 
 SUITES = ["random", "failpoints", "mutants", "outage", "cluster", "short", "all", "report"]
+# Their units have brokers of their own.
+ALONE = ("random", "cluster")
 OUTAGE_S = {"short": 60.0, "all": 600.0}
 
 
@@ -66,13 +69,13 @@ def options_of(arguments: argparse.Namespace) -> Options:
     )
 
 
-def stages(suite: str, options: Options, broker: Broker, outage_s: float) -> list[tuple[list[Unit], int]]:
+def stages(suite: str, options: Options, broker: Broker | None, outage_s: float) -> list[tuple[list[Unit], int]]:
     """The units of a suite in stages: those of a stage may run side by side, so many at a time."""
     cases = {
         "failpoints": lambda: (suites.failpoint_units(options, broker), WIDTH),
         "mutants": lambda: (suites.mutant_units(options, broker), WIDTH),
         # The broker is hurt: one at a time.
-        "random": lambda: (suites.random_units(options, broker), 1),
+        "random": lambda: (suites.random_units(options), 1),
         "outage": lambda: ([suites.outage_unit(options, broker, outage_s)], 1),
         "cluster": lambda: ([suites.cluster_unit(options)], 1),
     }
@@ -100,7 +103,8 @@ def run(argv: list[str]) -> int:
     ledger = Ledger(options.out, header, arguments.resume)
     shutil.rmtree(options.scratch, ignore_errors=True)
     outage_s = arguments.outage or OUTAGE_S.get(arguments.suite, 60.0)
-    with Broker(options.scratch / "broker", links=LINKS) as broker:
+    alone = arguments.suite in ALONE
+    with contextlib.nullcontext() if alone else Broker(options.scratch / "broker", links=LINKS) as broker:
         for work, width in stages(arguments.suite, options, broker, outage_s):
             work = [unit for unit in work if not arguments.only or arguments.only in unit.id]
             carry_out(work, ledger, width)

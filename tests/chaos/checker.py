@@ -44,6 +44,11 @@ class Findings:
     def clean(self) -> bool:
         return not self.counts
 
+    @property
+    def written_right(self) -> bool:
+        """Whether all that was written is right, be it all or not."""
+        return not any(self.counts[kind] for kind in KINDS if kind != "missing")
+
     def summary(self) -> str:
         counted = ", ".join(f"{self.counts[kind]} {kind}" for kind in KINDS)
         compared = f"{self.records} records: {self.vectors} vectors, {self.dead_letters} dead letters"

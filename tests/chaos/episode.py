@@ -184,6 +184,7 @@ def run(name: str, seed: int, shape: Shape, broker: Broker, binary: Binary, home
     if not sum(verdict.findings.aborted for verdict in verdicts) and binary.delivery == "exactly_once":
         verdicts[0].violations.append("no fault hit a transaction: nothing was aborted")
     for verdict in verdicts:
+        verdict.lost_by_broker = broker.lost(verdict.name)
         verdict.passed = verdict.clean
         timed(verdict, began)
     return verdicts

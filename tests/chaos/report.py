@@ -77,17 +77,22 @@ def by_fault(verdicts: list[Verdict]) -> dict[str, dict[str, Any]]:
 
 
 def summary(ledger: Ledger) -> dict[str, Any]:
-    """Everything, as it goes to summary.json."""
-    faulted = [v for kind in FAULTED for v in ledger.verdicts(kind)]
+    """Everything, as it goes to summary.json. Groups that the broker lost are told apart."""
+    def judged(kind: str) -> list[Verdict]:
+        return [v for v in ledger.verdicts(kind) if not v.lost_by_broker]
+
+    faulted = [v for kind in FAULTED for v in judged(kind)]
     told = {
         "header": ledger.header,
         "total": figures(faulted),
-        "faults": by_fault([v for kind in FAULTED[:3] for v in ledger.verdicts(kind)]),
-        "suites": {kind: figures(ledger.verdicts(kind)) for kind in (*FAULTED, "control")},
+        "faults": by_fault([v for kind in FAULTED[:3] for v in judged(kind)]),
+        "suites": {kind: figures(judged(kind)) for kind in (*FAULTED, "control")},
         "failpoints": {v.name: {"passed": v.passed, "fault": v.faults[0].kind if v.faults else ""}
                        for v in ledger.verdicts("failpoint")},
         "mutants": {v.name.removeprefix("mutant-"): {"killed": v.passed, "by": v.note}
                     for v in ledger.verdicts("mutant")},
+        "lost": {v.name: [v.findings.summary(), v.lost_by_broker]
+                 for v in ledger.verdicts() if v.lost_by_broker},
         "failed": [v.report() for v in ledger.verdicts() if not v.passed],
     }
     bounds = ledger.out / "bounds.json"
@@ -162,6 +167,11 @@ everything in the log by then is published; the pause is the longest that some p
     if told.get("bounds"):
         rows = [[b["what"], b["measured"], b["bound"], "yes" if b["holds"] else "**no**"] for b in told["bounds"]]
         text += f"\n## Bounds\n\n{table(['what', 'measured', 'bound', 'holds'], rows)}\n"
+    if told["lost"]:
+        text += (
+            "\n## Lost by the broker\n\nGroups of which the broker could not load its own log any more: nobody "
+            "publishes then. They are in no figure above; of what was written nothing may be wrong.\n\n")
+        text += table(["group", "found", "the broker"], [[name, *said] for name, said in told["lost"].items()]) + "\n"
     if told["failed"]:
         text += "\n## Failed\n\n```\n" + "\n".join(told["failed"]) + "\n```\n"
     return text

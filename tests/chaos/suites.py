@@ -9,6 +9,7 @@ from .daemon import Binary
 from .faults import Fault, broker_outage
 from .scene import FILES, PROTOCOLS
 from .units import Unit
+from .verdict import Verdict
 
 # Cases side by side: a case mostly waits for timeouts.
 WIDTH = 5
@@ -41,15 +42,18 @@ def known_pipelines() -> tuple[str, ...]:
     return tuple(name for name, path in FILES.items() if path.exists())
 
 
-def random_units(options: Options, broker: Broker) -> list[Unit]:
-    """Episodes until the faults are enough; each has a seed of its own."""
+def random_units(options: Options) -> list[Unit]:
+    """Episodes until the faults are enough; each has a seed and a broker of its own."""
+    def run(name: str, seed: int, shape: episode.Shape) -> list[Verdict]:
+        with Broker(options.scratch / f"{name}-broker", links=LINKS) as broker:
+            return episode.run(name, seed, shape, broker, options.binary, options.scratch)
+
     units, left, index = [], options.faults, 0
     while left > 0:
         shape = shape_for(options, left)
         seed = options.seed * 1000 + index
         name = f"ep-{options.seed}-{index}"
-        units.append(Unit(name, "random", lambda n=name, s=seed, shape=shape: episode.run(
-            n, s, shape, broker, options.binary, options.scratch)))
+        units.append(Unit(name, "random", lambda n=name, s=seed, shape=shape: run(n, s, shape)))
         left -= shape.total
         index += 1
     return units

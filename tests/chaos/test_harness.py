@@ -12,6 +12,7 @@ import unittest
 
 from chaos import failpoints, mutants, snapshots
 from chaos.answers import BrokersLoss, ToldLoss, told_by
+from chaos.broker import Broker, group_log
 from chaos.cards import Cards
 from chaos.daemon import Page
 from chaos.episode import Shape, deck, named, plans
@@ -59,6 +60,26 @@ def answer(member: str, epoch: int, partitions: int | None) -> bytes:
         told += (b"\x02" + topic if partitions else b"\x01") + b"\0"
     return (b"corr" + b"\0" + bytes(4) + bytes(2) + b"\0" + bytes([len(member) + 1]) + member.encode()
             + epoch.to_bytes(4) + (5000).to_bytes(4) + told + b"\0")
+
+
+class Lost(unittest.TestCase):
+    def test_a_group_lies_in_the_log_that_java_says(self):
+        self.assertEqual([group_log(name) for name in ("ep-696892-5-1", "", "a", "zzzzzzzz")], [0, 0, 1, 0])
+
+    def test_a_broker_that_lost_a_group_excuses_what_is_missing_and_nothing_else(self):
+        with tempfile.TemporaryDirectory() as home:
+            broker = Broker(pathlib.Path(home))
+            log = pathlib.Path(home) / "broker.log"
+            log.write_text("ERROR Failed to load metadata from __consumer_offsets-1 with epoch 3 due to that.\n")
+            self.assertEqual(broker.lost("ep-696892-5-1"), "")
+            self.assertIn("with epoch 3 due to that", broker.lost("a"))
+        verdict = Verdict("a", 1, "card", "kip848", violations=["no recovery"])
+        verdict.findings.add("missing", "0/1")
+        self.assertFalse(verdict.clean)
+        verdict.lost_by_broker = "Failed to load"
+        self.assertTrue(verdict.clean)
+        verdict.findings.add("duplicate", "0/0")
+        self.assertFalse(verdict.clean)
 
 
 class Answers(unittest.TestCase):

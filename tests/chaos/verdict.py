@@ -31,7 +31,11 @@ class Injected:
 
 @dataclasses.dataclass
 class Verdict:
-    """What became of a scene; it is clean when nothing was found and nothing was broken."""
+    """What became of a scene; it is clean when nothing was found and nothing was broken.
+
+    A broker may lose a group for good (`Broker.lost`): nobody can publish then, so that records are
+    missing and nothing recovers. What was written before must be right all the same.
+    """
 
     name: str
     seed: int
@@ -46,9 +50,13 @@ class Verdict:
     rss_bytes_max: float = 0.0
     passed: bool = False
     note: str = ""
+    # In its own words.
+    lost_by_broker: str = ""
 
     @property
     def clean(self) -> bool:
+        if self.lost_by_broker:
+            return self.findings.written_right
         return self.findings.clean and not self.violations
 
     def as_json(self) -> dict[str, Any]:
@@ -66,6 +74,7 @@ class Verdict:
         for kind, examples in self.findings.examples.items():
             lines += [f"  {kind}: {example}" for example in examples]
         lines += [f"  violation: {text}" for text in self.violations]
+        lines += [f"  lost by the broker: {self.lost_by_broker}"] if self.lost_by_broker else []
         return "\n".join(lines)
 
 

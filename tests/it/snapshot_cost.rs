@@ -138,11 +138,14 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Many cards with few events each, and few with long windows.
+/// Many cards with few events each, and few with long windows. A state of a gigabyte takes minutes to
+/// fill: `MILLSTREAM_SNAPSHOT_RECORDS=6000000 cargo test --release --test it snapshot_cost::a_held -- --nocapture`.
 #[test]
 fn a_held_snapshot_delays_no_batch_by_more_than_fifty_milliseconds() {
-    for cards in [60_000, 1_000] {
-        println!("{}", hold(cards, 250_000));
+    let records = std::env::var("MILLSTREAM_SNAPSHOT_RECORDS")
+        .map_or(250_000, |records| records.parse().expect("a number of records"));
+    for cards in [records * 6 / 25, records / 250] {
+        println!("{}", hold(cards, records));
     }
 }
 

@@ -9,7 +9,8 @@
 //!   never be.
 //! * A member of a classic group whose request to join is not answered waits for as long as
 //!   `max.poll.interval.ms` allows. The group goes on without it meanwhile; it keeps what it had, and
-//!   every commit is refused. So the group is asked whether it has the member.
+//!   every commit is refused. So a group that refuses is asked whether it has the member, and now and
+//!   then one that has given it nothing: the question goes to all brokers.
 
 use super::{Stop, Worker, WorkerError};
 use crate::{
@@ -28,19 +29,44 @@ use tracing::{debug, warn};
 const EVERY: Duration = Duration::from_secs(15);
 /// For how long an answer is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How often a member without partitions asks whether it is one.
+const IDLE_EVERY: Duration = Duration::from_mins(1);
 
 /// When was looked, and what is known since.
 #[derive(Debug)]
 pub(super) struct Checkup {
     asked: Instant,
     answer: Option<mpsc::Receiver<Answer>>,
-    /// The member that the group did not have the last time.
+    /// True while the group refuses what the worker commits.
+    is_refused: bool,
+    /// When was asked last whether the group has the member.
+    asked_group: Instant,
+    /// The member that the group did not have then.
     stranger: Option<CString>,
 }
 
 impl Default for Checkup {
     fn default() -> Self {
-        Self { asked: clock::instant(), answer: None, stranger: None }
+        let now = clock::instant();
+        Self { asked: now, answer: None, is_refused: false, asked_group: now, stranger: None }
+    }
+}
+
+impl Checkup {
+    /// The group has refused a commit.
+    pub(super) fn refused(&mut self) {
+        self.is_refused = true;
+    }
+
+    /// A commit stands: the group has the member.
+    pub(super) fn stands(&mut self) {
+        (self.is_refused, self.stranger) = (false, None);
+    }
+
+    /// True if the group is to be asked about the member, which has partitions or has not.
+    fn is_doubtful(&self, has_nothing: bool) -> bool {
+        let is_due = self.asked_group.elapsed() >= IDLE_EVERY || self.stranger.is_some();
+        self.is_refused || (has_nothing && is_due)
     }
 }
 
@@ -60,7 +86,7 @@ struct Questions {
     asker: Asker,
     topics: Vec<String>,
     group: String,
-    /// Where the group is a classic one.
+    /// Whom the group is asked about, if it is a classic one.
     member: Option<CString>,
 }
 
@@ -105,7 +131,8 @@ impl Worker {
             Err(_) => Answer::None,
             Ok(answer) => answer,
         };
-        let before = std::mem::take(&mut self.checkup).stranger;
+        (self.checkup.asked, self.checkup.answer) = (clock::instant(), None);
+        let before = self.checkup.stranger.take();
         let why = match answer {
             Answer::Found { topics, stranger } => {
                 for (id, stop) in self.made_again(&topics) {
@@ -128,20 +155,22 @@ impl Worker {
     fn ask_cluster(&mut self) {
         let (sender, receiver) = mpsc::sync_channel(1);
         let spec = self.definition.spec();
-        let membership = self.source.membership().filter(|_| self.source.session().is_some());
+        let is_asked =
+            self.source.session().is_some() && self.checkup.is_doubtful(self.has_nothing());
+        let membership = is_asked.then(|| self.source.membership()).flatten();
         let questions = Questions {
             asker: self.source.asker(),
             topics: spec.source.topics.clone(),
             group: spec.pipeline.clone(),
             member: membership.as_ref().and_then(Membership::member_id).map(Into::into),
         };
+        let now = clock::instant();
+        if questions.member.is_some() {
+            self.checkup.asked_group = now;
+        }
         let work = move || drop(sender.send(questions.ask()));
         tasks::thread("checkup".to_owned(), work).expect("a thread can be started");
-        self.checkup = Checkup {
-            asked: clock::instant(),
-            answer: Some(receiver),
-            stranger: self.checkup.stranger.take(),
-        };
+        (self.checkup.asked, self.checkup.answer) = (now, Some(receiver));
     }
 
     /// Partitions that began with another topic of the same name. One that is gone is not known to

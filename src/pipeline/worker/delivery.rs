@@ -145,6 +145,7 @@ impl Worker {
             self.report.transaction(TransactionResult::Aborted);
             self.protocol.failed();
             self.refused = true;
+            self.checkup.refused();
             self.backoff.failed("not a member of the group");
             return Ok(());
         };
@@ -196,6 +197,7 @@ impl Worker {
                 // messages stand; whoever owns the partitions next repeats them.
                 info!(reason = %source_of(&error), "commit refused, the group rebalances");
                 self.report.commit(CommitResult::Failed);
+                self.checkup.refused();
                 self.protocol.refused();
                 if self.protocol.step() == Step::Fold {
                     self.clear_outbox();
@@ -239,6 +241,7 @@ impl Worker {
             }
         }
         self.report.commit(CommitResult::Committed);
+        self.checkup.stands();
         self.backoff.succeeded();
     }
 

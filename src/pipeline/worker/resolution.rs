@@ -33,6 +33,7 @@ impl Worker {
             }
             SinkError::Transaction(TransactionError::Rebalanced(_)) => {
                 self.report.fenced();
+                self.checkup.refused();
                 TransactionResult::Aborted
             }
             _ => TransactionResult::Ambiguous,

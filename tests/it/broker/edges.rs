@@ -9,7 +9,8 @@ use millstream::{
 };
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -175,6 +176,51 @@ fn two_members_hand_partitions_over_without_gap_or_repeat() {
     let committed = answer[0].committed.clone().unwrap();
     assert_eq!((committed.offset, answer[0].low, answer[0].high), (750, 0, 750));
     assert_eq!(committed.metadata, b"at 750");
+}
+
+/// A member that ends while it looks where its partitions stand has told the group that they are its
+/// own, and its client nothing. The question may go on for a while: the member must not.
+#[test]
+fn a_member_that_still_asks_where_its_partitions_stand_leaves_at_once() {
+    for (protocol, asks) in
+        [("classic", false), ("classic", true), ("consumer", false), ("consumer", true)]
+    {
+        let topic = cluster::unique("edges");
+        cluster::create(&topic, 3, &[]);
+        let group = ConsumerGroup { id: topic.clone(), instance: None };
+        let properties = ClientProperties::new([
+            ("bootstrap.servers".to_owned(), cluster::bootstrap()),
+            ("group.protocol".to_owned(), protocol.to_owned()),
+        ]);
+        let config = kafka::consumer_config(&properties, &group);
+        let mut source = Source::join(&config, std::slice::from_ref(&topic)).unwrap();
+        until("assigned", || {
+            source.wait(Duration::from_millis(10)).unwrap();
+            matches!(source.serve(), Some(SourceEvent::Assigned(_)))
+        });
+        source.assign(&[]).unwrap();
+        source.assign(&[(TopicPartition { topic: topic.clone(), partition: 1 }, 0)]).unwrap();
+        let asker = asks.then(|| source.asker());
+        let (sender, receiver) = mpsc::channel();
+        let done = sender.clone();
+        thread::spawn(move || {
+            drop(source);
+            done.send(()).unwrap();
+        });
+        let ended = receiver.recv_timeout(Duration::from_secs(10));
+        assert!(ended.is_ok(), "{protocol}, {asks}: it has not left");
+        let mut next = Member::new(Source::join(&config, &[topic]).unwrap());
+        until("the next one has all", || {
+            next.turn();
+            next.next.len() == 3
+        });
+        thread::spawn(move || {
+            drop(asker);
+            sender.send(()).unwrap();
+        });
+        let ended = receiver.recv_timeout(Duration::from_secs(10));
+        assert!(ended.is_ok(), "{protocol}, {asks}: the client has not ended");
+    }
 }
 
 /// The client keeps a pause beyond the assignment.

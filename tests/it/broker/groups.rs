@@ -90,8 +90,7 @@ fn another_number_of_workers_loses_and_repeats_nothing() {
         Daemon::start(&pipeline, &[&SHORT_SESSION[..], &own].concat())
     };
     let all = |d: &Daemon| d.metric("millstream_partitions_assigned", "") == 8.0;
-    let some =
-        |d: &Daemon| all(d) && d.metric("millstream_records_published_total", "") > 3_000.0;
+    let some = |d: &Daemon| all(d) && d.metric("millstream_records_published_total", "") > 3_000.0;
     let mut first = start("workers=4");
     first.wait_until("vectors of four", 60, some);
     assert!(first.terminate().success(), "{}", first.log());
