@@ -10,7 +10,7 @@ mod outcome;
 mod raw;
 mod rows;
 
-pub use outbox::{Message, MessageParts, Outbox, Target};
+pub use outbox::{Message, MessageParts, Outbox, SharedText, Target};
 pub use outcome::{Outcomes, Policy, REPLAYED, Reason, Rejected, Rejections};
 pub use raw::{Header, Headers, RawBatch, RawRecord};
 pub use rows::{Decoded, Rows, Slot};

@@ -67,6 +67,17 @@ struct HeaderEntry {
     value: Option<Range<usize>>,
 }
 
+/// A text that several headers have, until the outbox is cleared.
+#[derive(Debug, Clone)]
+pub struct SharedText(Range<usize>);
+
+impl SharedText {
+    /// Its bytes.
+    pub fn bytes_len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Encoded messages in the order they are to be sent.
 #[derive(Debug, Default, Clone)]
 pub struct Outbox {
@@ -112,9 +123,25 @@ impl Outbox {
     pub fn header(&mut self, name: &[u8], value: Option<&[u8]>) {
         let name = self.append(name);
         let value = value.map(|v| self.append(v));
-        self.headers.push(HeaderEntry { name, value });
-        let last = self.entries.last_mut().expect("a header belongs to a message");
-        last.headers.end = self.headers.len();
+        self.add_header(name, value);
+    }
+
+    /// Keeps a text for [`Outbox::shared_header`], once for all messages to come.
+    pub fn share(&mut self, text: &[u8]) -> SharedText {
+        SharedText(self.append(text))
+    }
+
+    /// Adds a header whose name and value are shared to the message that was pushed last.
+    pub fn shared_header(&mut self, name: &SharedText, value: &SharedText) {
+        self.add_header(name.0.clone(), Some(value.0.clone()));
+    }
+
+    /// Adds a header with a shared name to the message that was pushed last; `write` appends its
+    /// value to the arena.
+    pub fn header_with(&mut self, name: &SharedText, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        self.add_header(name.0.clone(), Some(start..self.bytes.len()));
     }
 
     /// Turns the order of the messages from `from` on around: a planted fault.
@@ -171,6 +198,12 @@ impl Outbox {
     /// All messages in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Message<'_>> {
         (0..self.len()).map(|i| self.message(i))
+    }
+
+    fn add_header(&mut self, name: Range<usize>, value: Option<Range<usize>>) {
+        self.headers.push(HeaderEntry { name, value });
+        let last = self.entries.last_mut().expect("a header belongs to a message");
+        last.headers.end = self.headers.len();
     }
 
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {

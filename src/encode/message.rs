@@ -1,8 +1,7 @@
 //! What every message of one vector carries: key, timestamp, headers; and its limit.
 
 use super::{EncodeInput, Envelope, column::Column};
-use crate::batch::{MessageParts, Outbox, RawRecord, Reason, Rejections, Target};
-use std::io::Write;
+use crate::batch::{MessageParts, Outbox, RawRecord, Reason, Rejections, SharedText, Target};
 
 /// Which headers of the input record its vector carries. `traceparent` always goes out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub(super) struct Messages {
     entity: Vec<usize>,
     pass_through: PassThrough,
     bytes_max: usize,
-    /// Text of a key or a header while it is put together.
+    /// Text of a key while it is put together.
     scratch: Vec<u8>,
 }
 
@@ -62,8 +61,12 @@ impl Messages {
         write: impl Fn(usize, &mut Vec<u8>),
     ) {
         let rows = envelope.rows;
+        if rows.is_empty() {
+            return;
+        }
         let entity: Vec<Column<'_>> =
             self.entity.iter().map(|index| Column::new(rows.columns.column(*index))).collect();
+        let own = OwnHeaders::new(envelope, out);
         for (row, index) in rows.records.iter().enumerate() {
             let record = envelope.raw.record(*index as usize);
             let start = out.bytes_len();
@@ -77,8 +80,12 @@ impl Messages {
                 write(row, arena);
                 true
             });
-            self.headers(envelope, &record, rows.late[row], out);
-            let bytes = out.bytes_len() - start;
+            // Input headers first: whoever reads the last header of a name reads this pipeline's.
+            for header in record.headers.iter().filter(|h| self.pass_through.takes(h.name)) {
+                out.header(header.name, header.value);
+            }
+            let shared = own.add(record.offset, rows.late[row], out);
+            let bytes = out.bytes_len() - start + shared;
             if bytes > self.bytes_max {
                 out.pop();
                 rejected.push(*index, Reason::Encode, too_large(bytes, self.bytes_max));
@@ -105,27 +112,49 @@ impl Messages {
         }
         Some(&self.scratch)
     }
+}
 
-    /// Input headers first: whoever reads the last header of a name reads this pipeline's.
-    fn headers(
-        &mut self,
-        envelope: &Envelope<'_>,
-        record: &RawRecord<'_>,
-        late: bool,
-        out: &mut Outbox,
-    ) {
-        for header in record.headers.iter().filter(|h| self.pass_through.takes(h.name)) {
-            out.header(header.name, header.value);
-        }
-        out.header(PIPELINE, Some(envelope.pipeline.as_bytes()));
-        out.header(DEFINITION, Some(envelope.definition.as_bytes()));
-        self.scratch.clear();
+/// The pipeline's own headers on the vectors of a batch: what they have in common is there once.
+struct OwnHeaders {
+    pipeline: [SharedText; 2],
+    definition: [SharedText; 2],
+    source: SharedText,
+    late: [SharedText; 2],
+    /// `topic/partition/`, before the offset.
+    log: Vec<u8>,
+    /// Bytes that a message has in shared texts, beside those of the header for a late one.
+    bytes: usize,
+}
+
+impl OwnHeaders {
+    fn new(envelope: &Envelope<'_>, out: &mut Outbox) -> Self {
+        let mut share = |text: &[u8]| out.share(text);
+        let pipeline = [share(PIPELINE), share(envelope.pipeline.as_bytes())];
+        let definition = [share(DEFINITION), share(envelope.definition.as_bytes())];
+        let (source, late) = (share(SOURCE), [share(LATE), share(b"1")]);
         let (topic, partition) = (envelope.raw.topic(), envelope.raw.partition());
-        write!(self.scratch, "{topic}/{partition}/{}", record.offset).expect("writing to memory");
-        out.header(SOURCE, Some(&self.scratch));
-        if late {
-            out.header(LATE, Some(b"1"));
+        let log = format!("{topic}/{partition}/").into_bytes();
+        let shared = pipeline.iter().chain(&definition).chain([&source]);
+        let bytes = shared.map(SharedText::bytes_len).sum();
+        Self { pipeline, definition, source, late, log, bytes }
+    }
+
+    /// Adds them to the message that was pushed last, and gives the bytes of those that are shared.
+    fn add(&self, offset: i64, is_late: bool, out: &mut Outbox) -> usize {
+        let [name, value] = &self.pipeline;
+        out.shared_header(name, value);
+        let [name, value] = &self.definition;
+        out.shared_header(name, value);
+        out.header_with(&self.source, |arena| {
+            arena.extend_from_slice(&self.log);
+            serde_json::to_writer(arena, &offset).expect("a number is JSON and memory takes it");
+        });
+        if !is_late {
+            return self.bytes;
         }
+        let [name, value] = &self.late;
+        out.shared_header(name, value);
+        self.bytes + name.bytes_len() + value.bytes_len()
     }
 }
 
