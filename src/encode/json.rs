@@ -1,7 +1,8 @@
 //! `json`: an object per vector, its fields in declared order.
 
 use super::{
-    Build, Encode, EncodeInput, Envelope, check_schema, column::Column, message::Messages,
+    Build, Encode, EncodeInput, Envelope, check_schema, column::Column, line::Line,
+    message::Messages, text::Constant,
 };
 use crate::{
     batch::{Outbox, Rejections},
@@ -17,12 +18,14 @@ pub(super) const COMPONENT: Component<Build> = Component {
     build: |input| Ok(Box::new(Json::build(input, true)?)),
 };
 
-/// Writes JSON straight into the outbox.
+/// Writes a line of JSON per vector.
 #[derive(Debug)]
 pub(super) struct Json {
     brackets: [u8; 2],
     /// What stands before each value: the comma, and in an object the quoted name and colon.
-    leads: Vec<Vec<u8>>,
+    leads: Vec<Constant>,
+    /// Room for a vector's text.
+    room: Vec<u8>,
     messages: Messages,
 }
 
@@ -37,11 +40,12 @@ impl Json {
                 serde_json::to_writer(&mut lead, field.name()).expect("text is JSON");
                 lead.push(b':');
             }
-            lead
+            Constant::new(lead)
         };
         Ok(Self {
             brackets: if named { *b"{}" } else { *b"[]" },
             leads: input.schema.fields().iter().enumerate().map(lead).collect(),
+            room: Vec::new(),
             messages: Messages::new(input),
         })
     }
@@ -57,15 +61,18 @@ impl Encode for Json {
     ) {
         assert_eq!(vectors.num_rows(), envelope.rows.len(), "one row per vector");
         assert_eq!(vectors.num_columns(), self.leads.len(), "one column per field");
-        let columns: Vec<Column<'_>> = vectors.columns().iter().map(Column::new).collect();
-        let Self { brackets: [open, close], leads, messages } = self;
+        let Self { brackets: [open, close], leads, room, messages } = self;
+        let columns = vectors.columns().iter().map(Column::new);
+        let fields: Vec<(&Constant, Column<'_>)> = leads.iter().zip(columns).collect();
         messages.push_all(envelope, out, rejected, |row, arena| {
-            arena.push(*open);
-            for (lead, column) in leads.iter().zip(&columns) {
-                arena.extend_from_slice(lead);
-                column.write_json(row, arena);
-            }
-            arena.push(*close);
+            arena.extend_from_slice(Line::write(room, |line| {
+                line.push(*open);
+                for (lead, column) in &fields {
+                    lead.write(line);
+                    column.write_json(row, line);
+                }
+                line.push(*close);
+            }));
         });
     }
 

@@ -1,6 +1,6 @@
 //! What every message of one vector carries: key, timestamp, headers; and its limit.
 
-use super::{EncodeInput, Envelope, column::Column};
+use super::{EncodeInput, Envelope, column::Column, line::Line};
 use crate::batch::{MessageParts, Outbox, RawRecord, Reason, Rejections, SharedText, Target};
 
 /// Which headers of the input record its vector carries. `traceparent` always goes out.
@@ -38,8 +38,8 @@ pub(super) struct Messages {
     entity: Vec<usize>,
     pass_through: PassThrough,
     bytes_max: usize,
-    /// Text of a key while it is put together.
-    scratch: Vec<u8>,
+    /// Room for a key's text.
+    room: Vec<u8>,
 }
 
 impl Messages {
@@ -48,7 +48,7 @@ impl Messages {
             entity: input.entity.to_vec(),
             pass_through: input.pass_through.clone(),
             bytes_max: usize::try_from(input.vector_bytes).unwrap_or(usize::MAX),
-            scratch: Vec::new(),
+            room: Vec::new(),
         }
     }
 
@@ -58,7 +58,7 @@ impl Messages {
         envelope: &Envelope<'_>,
         out: &mut Outbox,
         rejected: &mut Rejections,
-        write: impl Fn(usize, &mut Vec<u8>),
+        mut write: impl FnMut(usize, &mut Vec<u8>),
     ) {
         let rows = envelope.rows;
         if rows.is_empty() {
@@ -103,14 +103,14 @@ impl Messages {
         if record.key.is_some() || entity.is_empty() {
             return record.key;
         }
-        self.scratch.clear();
-        for (index, column) in entity.iter().enumerate() {
-            if index > 0 {
-                self.scratch.push(b'|');
+        Some(Line::write(&mut self.room, |line| {
+            for (index, column) in entity.iter().enumerate() {
+                if index > 0 {
+                    line.push(b'|');
+                }
+                column.write_text(row, line);
             }
-            column.write_text(row, &mut self.scratch);
-        }
-        Some(&self.scratch)
+        }))
     }
 }
 

@@ -9,8 +9,10 @@ mod column;
 mod dead_letter;
 mod json;
 mod json_array;
+mod line;
 mod message;
 mod schema;
+mod text;
 #[cfg(test)]
 mod tests;
 mod time;

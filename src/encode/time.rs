@@ -1,28 +1,29 @@
 //! Dates and times as text, straight into a buffer.
 
+use super::line::Line;
 use arrow::datatypes::TimeUnit;
 use std::io::Write;
 
 const DAY_SECONDS: i64 = 86_400;
 
 /// Appends days since the epoch as `2026-01-31`.
-pub(super) fn write_date(days: i64, out: &mut Vec<u8>) {
+pub(super) fn write_date(days: i64, line: &mut Line<'_>) {
     let (year, month, day) = civil(days);
     if (0..=9999).contains(&year) {
-        two_digits(year / 100, out);
-        two_digits(year % 100, out);
+        two_digits(year / 100, line);
+        two_digits(year % 100, line);
     } else {
         // ISO 8601's expanded years carry a sign; RFC 3339 has no word for them.
-        write!(out, "{year:+05}").expect("writing to memory");
+        write!(line, "{year:+05}").expect("writing to memory");
     }
-    out.push(b'-');
-    two_digits(month, out);
-    out.push(b'-');
-    two_digits(day, out);
+    line.push(b'-');
+    two_digits(month, line);
+    line.push(b'-');
+    two_digits(day, line);
 }
 
 /// Appends a time since the epoch as RFC 3339 in UTC, with 0, 3, 6 or 9 digits of a second.
-pub(super) fn write_timestamp(value: i64, unit: TimeUnit, out: &mut Vec<u8>) {
+pub(super) fn write_timestamp(value: i64, unit: TimeUnit, line: &mut Line<'_>) {
     let per_second = match unit {
         TimeUnit::Second => 1,
         TimeUnit::Millisecond => 1_000,
@@ -31,30 +32,27 @@ pub(super) fn write_timestamp(value: i64, unit: TimeUnit, out: &mut Vec<u8>) {
     };
     let (seconds, rest) = (value.div_euclid(per_second), value.rem_euclid(per_second));
     let (days, second) = (seconds.div_euclid(DAY_SECONDS), seconds.rem_euclid(DAY_SECONDS));
-    write_date(days, out);
-    out.push(b'T');
-    two_digits(second / 3_600, out);
-    out.push(b':');
-    two_digits(second / 60 % 60, out);
-    out.push(b':');
-    two_digits(second % 60, out);
-    write_fraction(rest * (1_000_000_000 / per_second), out);
-    out.push(b'Z');
+    write_date(days, line);
+    line.push(b'T');
+    two_digits(second / 3_600, line);
+    line.push(b':');
+    two_digits(second / 60 % 60, line);
+    line.push(b':');
+    two_digits(second % 60, line);
+    write_fraction(rest * (1_000_000_000 / per_second), line);
+    line.push(b'Z');
 }
 
-fn write_fraction(nanos: i64, out: &mut Vec<u8>) {
+fn write_fraction(nanos: i64, line: &mut Line<'_>) {
     if nanos == 0 {
         return;
     }
-    out.push(b'.');
-    for group in [nanos / 1_000_000, nanos / 1_000 % 1_000, nanos % 1_000] {
-        out.push(digit(group / 100));
-        two_digits(group % 100, out);
-    }
-    for _ in 0..2 {
-        if out.ends_with(b"000") {
-            out.truncate(out.len() - 3);
-        }
+    line.push(b'.');
+    let groups = [nanos / 1_000_000, nanos / 1_000 % 1_000, nanos % 1_000];
+    let count = groups.iter().rposition(|group| *group != 0).map_or(0, |last| last + 1);
+    for group in &groups[..count] {
+        line.push(digit(group / 100));
+        two_digits(group % 100, line);
     }
 }
 
@@ -76,8 +74,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-fn two_digits(number: i64, out: &mut Vec<u8>) {
-    out.extend([digit(number / 10), digit(number)]);
+fn two_digits(number: i64, line: &mut Line<'_>) {
+    line.push_all(&[digit(number / 10), digit(number)]);
 }
 
 fn digit(number: i64) -> u8 {
@@ -90,10 +88,9 @@ mod tests {
     use chrono::{DateTime, Duration, NaiveDate, SecondsFormat};
     use proptest::prelude::*;
 
-    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
+    fn text(write: impl Fn(&mut Line<'_>)) -> String {
+        let mut room = Vec::new();
+        String::from_utf8(Line::write(&mut room, write).to_vec()).unwrap()
     }
 
     #[test]
