@@ -21,8 +21,10 @@ pub(super) struct Column {
     len: usize,
 }
 
-/// The values of a column.
+/// The values of a column. Its tag is a byte of its own: what looks at every value finds the kind
+/// without working it out.
 #[derive(Debug)]
+#[repr(u8)]
 pub(super) enum Values {
     Boolean(BooleanBufferBuilder),
     Integer(Vec<i64>),

@@ -13,16 +13,18 @@ pub(super) struct Fault {
 /// A step of the parser.
 pub(super) type Parsed<T> = Result<T, Fault>;
 
-/// A place in a document whose bytes are UTF-8.
+/// A place in a document.
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
+    /// True once a text was read of which only its end is known, not that it is UTF-8.
+    pub(super) has_text: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, has_text: false }
     }
 
     /// The next byte; 0 at the end, which no token begins with.

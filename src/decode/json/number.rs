@@ -35,6 +35,69 @@ pub(super) enum NotInteger {
     Wide,
 }
 
+impl Number {
+    /// The nearest float, where one operation gives it.
+    #[inline]
+    pub(super) fn float(&self) -> Option<f64> {
+        let places = self.exponent.unsigned_abs();
+        if self.digits > DIGITS_EXACT || self.mantissa > MANTISSA_EXACT || places > 22 {
+            return None;
+        }
+        // Both sides are exact, so one operation rounds once, as it should (Clinger 1990).
+        let (mantissa, power) = (self.mantissa as f64, POWERS[places as usize]);
+        let value = if self.exponent < 0 { mantissa / power } else { mantissa * power };
+        Some(if self.negative { -value } else { value })
+    }
+
+    /// The integer, where it is written as one and has 64 bits.
+    #[inline]
+    pub(super) fn integer(&self) -> Option<i64> {
+        let value = i64::try_from(self.mantissa).ok()?;
+        let is_exact = self.whole && self.digits <= DIGITS_EXACT;
+        is_exact.then_some(if self.negative { -value } else { value })
+    }
+}
+
+/// Reads a number without an exponent that is followed by something else, and says where it ends.
+#[inline]
+pub(super) fn decimal(document: &[u8], start: usize) -> Option<(Number, usize)> {
+    let rest = document.get(start..)?;
+    let negative = rest.first() == Some(&b'-');
+    let first = usize::from(negative);
+    let mut mantissa = 0;
+    let mut at = digits(rest, first, &mut mantissa);
+    let mut digits_written = at - first;
+    if digits_written == 0 || (digits_written > 1 && rest[first] == b'0') {
+        return None;
+    }
+    let (mut whole, mut exponent) = (true, 0);
+    if rest.get(at) == Some(&b'.') {
+        let point = at + 1;
+        at = digits(rest, point, &mut mantissa);
+        digits_written += at - point;
+        (whole, exponent) = (false, -i32::try_from(at - point).ok()?);
+        if at == point {
+            return None;
+        }
+    }
+    if matches!(rest.get(at)?, b'e' | b'E') {
+        return None;
+    }
+    let end = start + at;
+    Some((Number { negative, mantissa, digits: digits_written, exponent, whole, start, end }, end))
+}
+
+/// Adds the digits from `at` on to a mantissa, and says where they end. It wraps beyond 19 of them;
+/// then it is not used.
+#[inline]
+fn digits(text: &[u8], mut at: usize, mantissa: &mut u64) -> usize {
+    while let Some(digit @ b'0'..=b'9') = text.get(at) {
+        *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        at += 1;
+    }
+    at
+}
+
 impl Cursor<'_> {
     /// Reads a number; its first byte is `-` or a digit.
     #[inline]
@@ -68,17 +131,10 @@ impl Cursor<'_> {
     /// The number as the nearest float; one beyond all floats is no number.
     #[inline]
     pub(super) fn float(&self, number: &Number) -> Parsed<f64> {
-        if number.digits <= DIGITS_EXACT
-            && number.mantissa <= MANTISSA_EXACT
-            && number.exponent.unsigned_abs() <= 22
-        {
-            // Both sides are exact, so one operation rounds once, as it should (Clinger 1990).
-            let power = POWERS[number.exponent.unsigned_abs() as usize];
-            let mantissa = number.mantissa as f64;
-            let value = if number.exponent < 0 { mantissa / power } else { mantissa * power };
-            return Ok(if number.negative { -value } else { value });
+        match number.float() {
+            Some(value) => Ok(value),
+            None => self.long_float(number),
         }
-        self.long_float(number)
     }
 
     #[cold]
@@ -119,11 +175,7 @@ impl Cursor<'_> {
 
     fn digits(&mut self, mantissa: &mut u64) -> Parsed<()> {
         let start = self.at;
-        while let digit @ b'0'..=b'9' = self.peek() {
-            // Wraps beyond 19 digits; then the mantissa is not used.
-            *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-            self.at += 1;
-        }
+        self.at = digits(self.bytes, start, mantissa);
         if self.at == start { Err(self.fault("a digit")) } else { Ok(()) }
     }
 

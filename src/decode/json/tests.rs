@@ -235,3 +235,29 @@ proptest! {
         prop_assert_eq!(String::from_utf8(read).unwrap(), text);
     }
 }
+
+proptest! {
+    /// White space is what keeps a member from being read in its usual form.
+    #[test]
+    fn a_member_is_read_the_same_with_and_without_space(
+        id in "-?[0-9]{1,21}(\\.[0-9]{1,3})?|\"7\"|null",
+        x in "-?[0-9]{1,21}(\\.[0-9]{1,21})?([eE]-?[0-9]{1,3})?|true|null",
+        s in "\"[a-zé\\\\\"\\x01]{0,20}\"|1",
+        after in ",\"any\":1|,\"x\":2|,|",
+    ) {
+        let compact = format!("{{\"id\":{id},\"x\":{x},\"s\":{s}{after}}}");
+        let spaced = format!("{{ \"id\" : {id} , \"x\" : {x} , \"s\" : {s} {after}}}");
+        let [compact, spaced] = [compact, spaced].map(|text| decode(SCHEMA, &[Some(text.as_bytes())]));
+        prop_assert_eq!(compact.0.columns, spaced.0.columns);
+        let said = |rejected: &Rejected| {
+            let (at, expected) = rejected.detail.split_once(": ").unwrap_or_default();
+            // Where it stands differs.
+            let at = if at.starts_with("byte ") { "byte" } else { at };
+            (rejected.reason, at.to_owned(), expected.to_owned())
+        };
+        prop_assert_eq!(
+            compact.1.iter().map(said).collect::<Vec<_>>(),
+            spaced.1.iter().map(said).collect::<Vec<_>>()
+        );
+    }
+}

@@ -16,6 +16,7 @@ impl Cursor<'_> {
     /// Reads a string behind its opening quote; escapes are checked, not resolved.
     #[inline]
     pub(super) fn text(&mut self) -> Parsed<Text> {
+        self.has_text = true;
         let start = self.at;
         let mut escaped = false;
         loop {
@@ -90,14 +91,22 @@ impl Cursor<'_> {
     }
 }
 
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
 /// The high bit of each byte that is a quote, a backslash or below 0x20. The lowest one is exact;
 /// a borrow can only raise false ones above it.
+#[inline]
 fn special(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
     let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
     zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) | control
+}
+
+/// As [`special`], and the high bit of each byte that is not ASCII: the lowest one is exact.
+#[inline]
+pub(super) fn unusual(word: u64) -> u64 {
+    special(word) | (word & HIGHS)
 }
 
 fn code_unit(digits: &[u8]) -> Option<u32> {

@@ -32,14 +32,53 @@ pub(super) struct Member {
     /// Dotted name, for messages.
     pub(super) name: String,
     key: String,
-    /// The key as it usually stands behind its opening quote: `key"`. None if it needs escapes.
-    pub(super) quoted: Option<Box<[u8]>>,
+    /// The key as it usually stands. None if it needs escapes.
+    pub(super) usual: Option<Usual>,
     pub(super) required: bool,
     /// True if null is a value.
     pub(super) nullable: bool,
     /// What the value may be, for messages.
     pub(super) expected: String,
     pub(super) target: Target,
+}
+
+/// A key as it usually stands, quotes and colon included: `"key":`. What may be up to 16 bytes is
+/// compared as two words, which may overlap.
+#[derive(Debug)]
+pub(super) struct Usual {
+    text: Box<[u8]>,
+    /// The first bytes, up to eight, and which bits of a word they are.
+    head: u64,
+    mask: u64,
+    /// The last eight bytes of more than eight.
+    tail: [u8; 8],
+}
+
+impl Usual {
+    fn new(key: &str) -> Self {
+        let text = format!("\"{key}\":").into_bytes().into_boxed_slice();
+        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, b| word << 8 | u64::from(*b));
+        let head = &text[..text.len().min(8)];
+        let (head, mask) = (word(head), word(&[0xff; 8][..head.len()]));
+        let tail = text.last_chunk().copied().unwrap_or_default();
+        Self { text, head, mask, tail }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// True if it stands at `at`.
+    #[inline]
+    pub(super) fn begins(&self, document: &[u8], at: usize) -> bool {
+        let Some(rest) = document.get(at..) else { return false };
+        let Some(first) = rest.first_chunk().filter(|_| self.len() <= 16) else {
+            return rest.starts_with(&self.text);
+        };
+        u64::from_le_bytes(*first) & self.mask == self.head
+            && (self.len() <= 8
+                || rest.get(self.len() - 8..).and_then(<[u8]>::first_chunk) == Some(&self.tail))
+    }
 }
 
 /// Where a value goes.
@@ -75,12 +114,11 @@ impl Tree {
                 Target::Column(columns.len() - 1)
             };
             let needs_escape = |c: char| matches!(c, '"' | '\\' | '\0'..='\x1f');
-            let quoted = format!("{}\"", field.key).into_bytes().into_boxed_slice();
             self.objects[index].members.push(Member {
                 rank,
                 name: field.name.clone(),
                 key: field.key.clone(),
-                quoted: (!field.key.contains(needs_escape)).then_some(quoted),
+                usual: (!field.key.contains(needs_escape)).then(|| Usual::new(&field.key)),
                 required: field.required,
                 nullable: field.shape.nullable,
                 expected: field.shape.describe(),

@@ -5,6 +5,7 @@ use super::{
     cursor::{Cursor, Parsed},
     skip::{Keys, duplicate},
     tree::{Branch, Member, Target, Tree},
+    usual::Run,
 };
 
 /// What the walk reuses from record to record.
@@ -14,8 +15,8 @@ pub(super) struct Scratch {
     /// Text of a value with escapes.
     pub(super) text: Vec<u8>,
     /// The record in which each member was last seen.
-    seen: Vec<u64>,
-    record: u64,
+    pub(super) seen: Vec<u64>,
+    pub(super) record: u64,
 }
 
 impl Scratch {
@@ -89,9 +90,19 @@ impl Walk<'_> {
         self.cursor.space();
         let mut more = !self.cursor.take(b'}');
         while more {
+            let (count, run) = self.usual_members(branch, next);
+            (next, found) = (next + count, found + count);
+            match run {
+                Run::Key => self.cursor.space(),
+                Run::Value => {
+                    more = self.cursor.more(b'}', "`,` or `}`")?;
+                    continue;
+                }
+                Run::Object => break,
+            }
             self.cursor.expect(b'"', "a key")?;
             let at = self.cursor.at;
-            if let Some(place) = self.key(branch, next)? {
+            if let Some(place) = self.key(branch)? {
                 let member = &branch.members[place];
                 if std::mem::replace(&mut self.scratch.seen[member.rank], self.scratch.record)
                     == self.scratch.record
@@ -118,21 +129,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Reads a key: the index of the member it names. The one that comes next is tried first, by
-    /// its bytes alone.
-    #[inline]
-    fn key(&mut self, branch: &Branch, next: usize) -> Parsed<Option<usize>> {
-        let likely = branch.members.get(next).and_then(|m| m.quoted.as_deref());
-        if let Some(quoted) = likely
-            && self.cursor.rest().starts_with(quoted)
-        {
-            self.cursor.at += quoted.len();
-            return Ok(Some(next));
-        }
-        self.other_key(branch)
-    }
-
-    fn other_key(&mut self, branch: &Branch) -> Parsed<Option<usize>> {
+    /// Reads a key: the index of the member it names.
+    fn key(&mut self, branch: &Branch) -> Parsed<Option<usize>> {
         let at = self.cursor.at;
         let key = self.cursor.text()?;
         let keys = &mut self.scratch.keys;
