@@ -183,6 +183,21 @@ impl RawBatch {
         }
     }
 
+    /// The offset of the record at `index`.
+    pub fn offset(&self, index: usize) -> i64 {
+        self.records[index].offset
+    }
+
+    /// The Kafka timestamp of the record at `index`, in milliseconds.
+    pub fn timestamp_ms(&self, index: usize) -> Option<i64> {
+        self.records[index].timestamp_ms
+    }
+
+    /// The key of the record at `index`.
+    pub fn key(&self, index: usize) -> Option<&[u8]> {
+        self.records[index].key.clone().map(|r| &self.bytes[r])
+    }
+
     /// All records in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RawRecord<'_>> {
         (0..self.len()).map(|i| self.record(i))

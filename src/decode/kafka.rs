@@ -63,22 +63,29 @@ impl Metadata {
         let constant = self.constant(raw, records.len());
         columns.push(constant.topics.slice(0, records.len()));
         columns.push(constant.partitions.slice(0, records.len()));
-        let rows = || records.iter().map(|r| raw.record(*r as usize));
-        let offsets: Vec<i64> = rows().map(|r| r.offset).collect();
+        let indexes = || records.iter().map(|record| *record as usize);
+        let offsets: Vec<i64> = indexes().map(|index| raw.offset(index)).collect();
         columns.push(Arc::new(Int64Array::new(ScalarBuffer::from(offsets), None)));
         columns.push(self.timestamps(raw, records));
-        let key_bytes = rows().map(|r| r.key.map_or(0, <[u8]>::len)).sum();
-        columns.push(texts(rows().map(|r| r.key), records.len(), key_bytes));
+        let keys = || indexes().map(|index| raw.key(index));
+        let key_bytes = keys().map(|key| key.map_or(0, <[u8]>::len)).sum();
+        columns.push(texts(keys(), records.len(), key_bytes));
         for header in &self.headers {
-            let value = rows().map(|r| r.headers.last(header.as_bytes()).and_then(|h| h.value));
-            columns.push(texts(value, records.len(), 0));
+            let last = |index| raw.record(index).headers.last(header.as_bytes());
+            let values = indexes().map(|index| last(index).and_then(|header| header.value));
+            columns.push(texts(values, records.len(), 0));
         }
     }
 
     fn timestamps(&self, raw: &RawBatch, records: &[u32]) -> ArrayRef {
-        let of = |r: &u32| raw.record(*r as usize).timestamp_ms;
-        let values: Vec<i64> = records.iter().map(|r| of(r).unwrap_or_default()).collect();
-        let missing = records.iter().any(|r| of(r).is_none());
+        let of = |record: &u32| raw.timestamp_ms(*record as usize);
+        let mut missing = false;
+        let or_zero = |record: &u32| {
+            let time = of(record);
+            missing |= time.is_none();
+            time.unwrap_or_default()
+        };
+        let values: Vec<i64> = records.iter().map(or_zero).collect();
         let nulls =
             missing.then(|| records.iter().map(|r| of(r).is_some()).collect::<NullBuffer>());
         let array = TimestampMillisecondArray::new(ScalarBuffer::from(values), nulls);

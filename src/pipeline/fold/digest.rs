@@ -81,7 +81,7 @@ impl Digest {
         }
         let mut rejected = rejected.iter().peekable();
         let leave = |value: u64, gone: &Rejected| {
-            let offset = raw.record(gone.record as usize).offset;
+            let offset = raw.offset(gone.record as usize);
             mix(value, mix(mix(LEFT, offset.cast_unsigned()), gone.reason as u64))
         };
         for (record, row) in rows.records.iter().zip(&self.rows) {

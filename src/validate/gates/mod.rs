@@ -126,18 +126,20 @@ impl Gates {
             slots: Vec::new(),
             late: Vec::with_capacity(count),
         };
+        let looks_at_keys = self.looks_at_keys(&rows);
         for (row, record_index) in decoded.records.into_iter().enumerate() {
-            let record = raw.record(record_index as usize);
-            let verdict = self
-                .present(times[row], row, &rows)
-                .and_then(|time| self.own(&record, row, &rows).map(|()| time))
-                .and_then(|time| self.place(&record, raw.partition()).map(|()| time))
-                .and_then(|time| self.time(time, &record));
+            let index = record_index as usize;
+            let verdict = match times[row] {
+                Some(time) if !looks_at_keys => self.time(time, raw, index),
+                time => self
+                    .keyed(time, raw, (row, index), &rows)
+                    .and_then(|t| self.time(t, raw, index)),
+            };
             keep.push(verdict.is_ok());
             match verdict {
                 Ok(Passed { event_time, late }) => {
                     rows.records.push(record_index);
-                    rows.offsets.push(record.offset);
+                    rows.offsets.push(raw.offset(index));
                     rows.event_times.push(event_time);
                     rows.watermarks.push(self.progress.watermark(self.options.lateness_us));
                     rows.late.push(late);
@@ -151,6 +153,28 @@ impl Gates {
                 filter_record_batch(&rows.columns, &keep.into()).expect("mask has a flag per row");
         }
         rows
+    }
+
+    /// True if a gate before `future` asks more of a row of the batch than an event time.
+    fn looks_at_keys(&self, rows: &Rows) -> bool {
+        let GateOptions { key, own_key, partitioner, .. } = &self.options;
+        let has_nulls = |index: &usize| rows.columns.column(*index).null_count() > 0;
+        *own_key || partitioner.is_some() || key.iter().any(has_nulls)
+    }
+
+    /// The gates before `future`.
+    fn keyed(
+        &self,
+        time: Option<i64>,
+        raw: &RawBatch,
+        (row, index): (usize, usize),
+        rows: &Rows,
+    ) -> Result<i64, Refusal> {
+        let record = raw.record(index);
+        let time = self.present(time, row, rows)?;
+        self.own(&record, row, rows)?;
+        self.place(&record, raw.partition())?;
+        Ok(time)
     }
 
     /// `no_event_time` and `null_key`.
@@ -197,15 +221,16 @@ impl Gates {
     }
 
     /// `future` and `late`; moves the watermark.
-    fn time(&mut self, event_time: i64, record: &RawRecord<'_>) -> Result<Passed, Refusal> {
+    #[inline]
+    fn time(&mut self, event_time: i64, raw: &RawBatch, index: usize) -> Result<Passed, Refusal> {
         let watermark = self.progress.watermark(self.options.lateness_us);
-        match self.future(event_time, watermark, record.timestamp_ms) {
+        match self.future(event_time, watermark, raw.timestamp_ms(index)) {
             None => self.progress.advance(event_time),
             Some(_) if self.options.future == Policy::Keep => {}
             Some(detail) => return Err((Reason::Future, detail)),
         }
         let late = event_time < watermark;
-        if late && self.late_policy(record) != Policy::Keep {
+        if late && self.late_policy(&raw.record(index)) != Policy::Keep {
             return Err((Reason::Late, "the event time is before the watermark".to_owned()));
         }
         Ok(Passed { event_time, late })
