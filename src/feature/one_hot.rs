@@ -140,24 +140,34 @@ impl Values {
         names.into_iter().map(|n| Arc::new(Field::new(n, DataType::Int64, false))).collect()
     }
 
-    /// For each row the place of its value in the list, if it is there.
-    fn places(&self, column: &ArrayRef) -> Vec<Option<usize>> {
+    /// For each row the place of its value in the list, or [`UNLISTED`].
+    fn places(&self, column: &ArrayRef) -> Vec<u32> {
         match self {
             Self::Text(values) => {
-                let place = |text| values.iter().position(|v| v == text);
-                column.as_string::<i32>().iter().map(|v| place(v?)).collect()
+                let column = column.as_string::<i32>();
+                column
+                    .iter()
+                    .map(|text| place(values, |value| Some(value.as_str()) == text))
+                    .collect()
             }
             Self::Integer(values) => {
                 let column = cast(column, &DataType::Int64).expect("checked when it was built");
-                let place = |number| values.iter().position(|v| *v == number);
-                column.as_primitive::<Int64Type>().iter().map(|v| place(v?)).collect()
+                let column = column.as_primitive::<Int64Type>();
+                column.iter().map(|number| place(values, |value| Some(*value) == number)).collect()
             }
             Self::Boolean(values) => {
-                let place = |flag| values.iter().position(|v| *v == flag);
-                column.as_boolean().iter().map(|v| place(v?)).collect()
+                let column = column.as_boolean();
+                column.iter().map(|flag| place(values, |value| Some(*value) == flag)).collect()
             }
         }
     }
+}
+
+/// The place of a value that is not in the list.
+const UNLISTED: u32 = u32::MAX;
+
+fn place<T>(values: &[T], is_it: impl Fn(&T) -> bool) -> u32 {
+    (0..).zip(values).find(|(_, value)| is_it(value)).map_or(UNLISTED, |(place, _)| place)
 }
 
 #[derive(Debug)]
@@ -183,12 +193,12 @@ impl Feature for OneHot {
     ) {
         let column = rows.column(self.column);
         let places = self.values.places(column);
-        for value in 0..self.fields.len() {
-            let hot = places.iter().map(|place| i64::from(*place == Some(value)));
+        for (value, _) in (0..).zip(&self.fields) {
+            let hot = places.iter().map(|place| i64::from(*place == value));
             out.push(Arc::new(Int64Array::from_iter_values(hot)));
         }
         if self.unknown == Unknown::Reject {
-            let unknown = |row: &usize| places[*row].is_none() && column.is_valid(*row);
+            let unknown = |row: &usize| places[*row] == UNLISTED && column.is_valid(*row);
             failed.extend((0..places.len()).filter(unknown).map(|row| Failed {
                 row,
                 reason: Reason::Expression,
