@@ -12,9 +12,9 @@ pub use config::{
     make_transactional, max_poll_interval, producer_config,
 };
 pub use ffi::{
-    Membership, Notice, Operation, PartitionQueue, Resource, TopicIdentity, TransactionError,
-    Wakeup, assignment_lost, authorized_operations, commit_transaction, log_end, membership,
-    metadata, produce, ring_events, silence_events, topic_identities,
+    Membership, Notice, Operation, PartitionQueue, ProducerTopic, Resource, TopicIdentity,
+    TransactionError, Wakeup, assignment_lost, authorized_operations, commit_transaction, log_end,
+    membership, metadata, ring_events, silence_events, topic_identities,
 };
 pub use in_time::send_offsets_in_time;
 

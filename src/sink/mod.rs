@@ -12,8 +12,8 @@ pub use error::{Remedy, SinkError};
 pub use once::{OnceError, write_once};
 
 use crate::{
-    batch::{Outbox, Target},
-    kafka::{self, Membership, Producer, TransactionError},
+    batch::{Message, Outbox, Target},
+    kafka::{self, Membership, Producer, ProducerTopic, TransactionError},
 };
 use rdkafka::{
     ClientConfig, TopicPartitionList,
@@ -44,11 +44,38 @@ pub struct Sink {
     /// Shared with a call that did not come back in time.
     producer: Arc<Producer>,
     config: ClientConfig,
-    output: CString,
-    dead_letter: Option<CString>,
+    output: Way,
+    dead_letter: Option<Way>,
     transaction: Transaction,
     /// Takes dead letters past the transaction: a planted fault.
-    outside: Option<Producer>,
+    outside: Option<Arc<Producer>>,
+}
+
+/// Where the messages of one kind go.
+struct Way {
+    name: CString,
+    /// Looked up with the first message: a topic that is asked for early and made late is unknown
+    /// for longer.
+    topic: Option<ProducerTopic>,
+}
+
+impl Way {
+    fn new(name: &str) -> Result<Self, SinkError> {
+        let name = CString::new(name).map_err(|e| SinkError::Create(KafkaError::Nul(e)))?;
+        Ok(Self { name, topic: None })
+    }
+
+    fn produce(
+        &mut self,
+        producer: &Arc<Producer>,
+        message: &Message<'_>,
+    ) -> Result<(), RDKafkaErrorCode> {
+        let topic = match &mut self.topic {
+            Some(topic) => topic,
+            none => none.insert(ProducerTopic::new(producer, &self.name)?),
+        };
+        topic.produce(message)
+    }
 }
 
 /// How far a producer has taken messages.
@@ -77,14 +104,12 @@ impl Sink {
     /// Makes the producer; connects in the background. One with a transactional id is of no use
     /// before [`Sink::initialise`].
     pub fn open(config: &ClientConfig, topics: &Topics) -> Result<Self, SinkError> {
-        let name =
-            |topic: &str| CString::new(topic).map_err(|e| SinkError::Create(KafkaError::Nul(e)));
         let id = config.get("transactional.id");
         Ok(Self {
             producer: Arc::new(create(config)?),
             config: config.clone(),
-            output: name(&topics.output)?,
-            dead_letter: topics.dead_letter.as_deref().map(name).transpose()?,
+            output: Way::new(&topics.output)?,
+            dead_letter: topics.dead_letter.as_deref().map(Way::new).transpose()?,
             transaction: if id.is_some() { Transaction::Unknown } else { Transaction::Never },
             outside: None,
         })
@@ -100,8 +125,15 @@ impl Sink {
         let mut config = self.config.clone();
         config.remove("transactional.id");
         config.remove("transaction.timeout.ms");
-        self.outside = Some(create(&config)?);
+        self.outside = Some(Arc::new(create(&config)?));
+        self.forget_dead_letter_topic();
         Ok(())
+    }
+
+    fn forget_dead_letter_topic(&mut self) {
+        if let Some(way) = &mut self.dead_letter {
+            way.topic = None;
+        }
     }
 
     /// Makes this the one producer of its transactional id: what another one had open is aborted,
@@ -134,14 +166,14 @@ impl Sink {
         self.begin()?;
         for index in from..outbox.len() {
             let message = outbox.message(index);
-            let (topic, producer) = match message.parts.target {
-                Target::Output => (&self.output, &*self.producer),
+            let (way, producer) = match message.parts.target {
+                Target::Output => (&mut self.output, &self.producer),
                 Target::DeadLetter => (
-                    self.dead_letter.as_ref().expect("checked: rejects have a topic to go to"),
+                    self.dead_letter.as_mut().expect("checked: rejects have a topic to go to"),
                     self.outside.as_ref().unwrap_or(&self.producer),
                 ),
             };
-            match kafka::produce(producer, topic, &message) {
+            match way.produce(producer, &message) {
                 Ok(()) => {}
                 Err(RDKafkaErrorCode::QueueFull) => {
                     return Ok(Handed { next: index, is_full: true });
@@ -156,7 +188,7 @@ impl Sink {
                 }
                 Err(code) => {
                     return Err(SinkError::Refused {
-                        topic: topic.to_string_lossy().into_owned(),
+                        topic: way.name.to_string_lossy().into_owned(),
                         error: KafkaError::MessageProduction(code),
                     });
                 }
@@ -218,6 +250,9 @@ impl Sink {
     /// the one before still sends is taken once this one is initialised.
     pub fn reopen(&mut self) -> Result<Retired, SinkError> {
         let before = std::mem::replace(&mut self.producer, Arc::new(create(&self.config)?));
+        // The topics hold the client that goes, and it must not go here.
+        self.output.topic = None;
+        self.forget_dead_letter_topic();
         if self.transaction != Transaction::Never {
             self.transaction = Transaction::Unknown;
         }

@@ -2,14 +2,19 @@
 
 use crate::{
     batch::Message,
-    kafka::{self, Deliveries, Producer},
+    kafka::{Deliveries, Producer, ProducerTopic},
 };
 use rdkafka::{
     ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
     producer::Producer as _,
 };
-use std::{ffi::CStr, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ffi::CStr,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Why the messages are not written.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +66,7 @@ pub fn write_once<'m>(
     config.set("message.timeout.ms", TRANSACTION_TIMEOUT_MS);
     let producer: Producer =
         config.create_with_context(Deliveries::default()).map_err(OnceError::Create)?;
+    let producer = Arc::new(producer);
     producer.init_transactions(REQUEST_TIMEOUT).map_err(OnceError::Begin)?;
     producer.begin_transaction().map_err(OnceError::Begin)?;
     let written = send(&producer, messages).and_then(|()| commit(&producer));
@@ -73,14 +79,21 @@ pub fn write_once<'m>(
 }
 
 fn send<'m>(
-    producer: &Producer,
+    producer: &Arc<Producer>,
     messages: impl Iterator<Item = (&'m CStr, Message<'m>)>,
 ) -> Result<(), OnceError> {
     let mut last = "";
-    for (topic, message) in messages {
-        last = topic.to_str().unwrap_or_default();
+    let mut topics = BTreeMap::new();
+    for (name, message) in messages {
+        last = name.to_str().unwrap_or_default();
         loop {
-            match kafka::produce(producer, topic, &message) {
+            let topic = match topics.entry(name) {
+                Entry::Occupied(entry) => Ok(entry.into_mut()),
+                Entry::Vacant(entry) => {
+                    ProducerTopic::new(producer, name).map(|topic| entry.insert(topic))
+                }
+            };
+            match topic.and_then(|topic| topic.produce(&message)) {
                 Ok(()) => break,
                 Err(RDKafkaErrorCode::QueueFull) => {
                     producer.poll(POLL);

@@ -27,7 +27,7 @@ mod wakeup;
 
 pub use group::{assignment_lost, log_end, metadata};
 pub use operations::{Operation, Resource, authorized_operations};
-pub use produce::produce;
+pub use produce::ProducerTopic;
 pub use queue::{Notice, PartitionQueue};
 pub use topic::{TopicIdentity, topic_identities};
 pub(super) use transaction::send_offsets;

@@ -12,7 +12,7 @@ use millstream::{
     source::{ReadFrom, TopicReader},
 };
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use std::{process::Command, time::Duration};
+use std::{process::Command, sync::Arc, time::Duration};
 
 const PIPELINE: &str = "pipeline: letters
 source: { topics: [in], format: json, schema: letters.schema.json, key: id, event_time: { column: ts, unit: ms }, lateness: 1h, start: earliest }
@@ -71,7 +71,9 @@ fn produce(topic: &str, records: &[Bytes]) {
         .set("enable.idempotence", "true")
         .create_with_context(Deliveries::default())
         .unwrap();
+    let producer = Arc::new(producer);
     let topic = std::ffi::CString::new(topic).unwrap();
+    let topic = kafka::ProducerTopic::new(&producer, &topic).unwrap();
     for record in records {
         let mut outbox = Outbox::default();
         let parts = MessageParts {
@@ -87,7 +89,7 @@ fn produce(topic: &str, records: &[Bytes]) {
         for (name, value) in &record.headers {
             outbox.header(name, value.as_deref());
         }
-        kafka::produce(&producer, &topic, &outbox.message(0)).unwrap();
+        topic.produce(&outbox.message(0)).unwrap();
     }
     producer.flush(Duration::from_mins(1)).unwrap();
     assert_eq!(producer.context().failed().0, 0);

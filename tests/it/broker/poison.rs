@@ -138,9 +138,11 @@ fn produce(topic: &str, now_ms: i64) -> Vec<Poison> {
         .set("enable.idempotence", "true")
         .create_with_context(Deliveries::default())
         .unwrap();
+    let producer = Arc::new(producer);
     let topic = std::ffi::CString::new(topic).unwrap();
+    let topic = kafka::ProducerTopic::new(&producer, &topic).unwrap();
     for message in outbox.iter() {
-        kafka::produce(&producer, &topic, &message).unwrap();
+        topic.produce(&message).unwrap();
     }
     producer.flush(Duration::from_mins(1)).unwrap();
     all
