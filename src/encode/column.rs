@@ -2,7 +2,7 @@
 
 use super::{
     line::Line,
-    text::{write_json, write_string},
+    text::{write_json, write_number, write_string},
     time::{write_date, write_timestamp},
 };
 use arrow::{
@@ -92,21 +92,10 @@ impl<'a> Column<'a> {
             Values::Int64(values) => match u8::try_from(values[row]) {
                 // Most are indicators and counts.
                 Ok(digit @ 0..=9) => line.push(b'0' + digit),
-                _ => self.write_longer(row, line),
+                _ => write_number(values[row], line),
             },
-            _ => self.write_longer(row, line),
-        }
-    }
-
-    /// What is worth a call.
-    #[inline(never)]
-    fn write_longer(&self, row: usize, line: &mut Line<'_>) {
-        match &self.values {
-            // serde_json writes the shortest text that reads back as the same bits, and null for
-            // what JSON has no word for.
-            Values::Float64(values) => write_json(&values[row], line),
+            Values::Float64(values) => write_number(values[row], line),
             Values::Utf8(values) => write_string(values.value(row), line),
-            Values::Int64(values) => write_json(&values[row], line),
             _ => self.write_rarer(row, line),
         }
     }
