@@ -5,7 +5,7 @@ use arrow::{
     array::{
         ArrayRef, Int32Array, Int64Array, StringArray, StringBuilder, TimestampMillisecondArray,
     },
-    buffer::{NullBuffer, ScalarBuffer},
+    buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
     datatypes::{DataType, Field, FieldRef, SchemaRef, TimeUnit},
 };
 use std::sync::Arc;
@@ -111,13 +111,33 @@ impl Metadata {
 
 /// Bytes as text; null where they are none or not UTF-8.
 fn texts<'a>(
-    values: impl Iterator<Item = Option<&'a [u8]>>,
+    values: impl Iterator<Item = Option<&'a [u8]>> + Clone,
     rows: usize,
     bytes: usize,
 ) -> ArrayRef {
+    if let Some(texts) = joined(values.clone(), rows, bytes) {
+        return Arc::new(texts);
+    }
     let mut texts = StringBuilder::with_capacity(rows, bytes);
     for value in values {
         texts.append_option(value.and_then(|v| simdutf8::basic::from_utf8(v).ok()));
     }
     Arc::new(texts.finish())
+}
+
+/// The values end to end, if every one is text: the array looks at all of them at once.
+fn joined<'a>(
+    values: impl Iterator<Item = Option<&'a [u8]>>,
+    rows: usize,
+    bytes: usize,
+) -> Option<StringArray> {
+    let mut text = Vec::with_capacity(bytes);
+    let mut offsets = Vec::with_capacity(rows + 1);
+    offsets.push(0);
+    for value in values {
+        text.extend_from_slice(value?);
+        offsets.push(i32::try_from(text.len()).ok()?);
+    }
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+    StringArray::try_new(offsets, Buffer::from_vec(text), None).ok()
 }
