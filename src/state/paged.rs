@@ -38,6 +38,14 @@ impl<T: Clone + Default, const PAGE_SLOTS: usize> Paged<T, PAGE_SLOTS> {
         Some(&chunk[slot % Self::CHUNK_SLOTS / PAGE_SLOTS][slot % PAGE_SLOTS])
     }
 
+    /// The values from `slot` to the end of its page; none if its chunk does not exist.
+    #[inline]
+    pub fn page_from(&self, slot: u32) -> &[T] {
+        let slot = slot as usize;
+        let Some(chunk) = self.chunks.get(slot / Self::CHUNK_SLOTS) else { return &[] };
+        &chunk[slot % Self::CHUNK_SLOTS / PAGE_SLOTS][slot % PAGE_SLOTS..]
+    }
+
     /// The value at `slot`, for writing. Grows as needed; copies the page if a snapshot holds it.
     #[inline]
     pub fn get_mut(&mut self, slot: u32) -> &mut T {
@@ -87,6 +95,8 @@ mod tests {
             for (state, plain) in snapshots {
                 for (slot, value) in (0..).zip(&plain) {
                     prop_assert_eq!(state.get(slot).copied().unwrap_or_default(), *value);
+                    let next = state.page_from(slot).first();
+                    prop_assert_eq!(next, state.get(slot));
                 }
                 let mut listed: Vec<u64> = state.iter().copied().collect();
                 listed.resize(1_024, 0);
