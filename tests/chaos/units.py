@@ -40,7 +40,8 @@ class Ledger:
     def take(self, other: "Ledger") -> None:
         """What another run has shown, beside this one; nothing is written."""
         self.units |= other.units
-        self.header["command"] += f"; {other.header['command']}"
+        for word in ("command", "commit"):
+            self.header[word] += f"; {other.header[word]}"
 
     def has(self, unit: Unit) -> bool:
         return unit.id in self.units
