@@ -131,13 +131,17 @@ impl Stream {
 }
 
 /// The ratio of two costs: of the medians of many short runs in turn, so that whatever else the
-/// machine does hits both, and few of the runs at all.
+/// machine does hits both, and few of the runs at all. The least of three: who else wants the cache
+/// takes it from the larger one.
 fn ratio(mut large: Stream, mut small: Stream) -> f64 {
     large.run(40_000);
     small.run(40_000);
-    let runs = (0..151).map(|_| (large.run(2_000), small.run(2_000)));
-    let (large, small): (Vec<f64>, Vec<f64>) = runs.unzip();
-    median(large) / median(small)
+    let mut once = || {
+        let runs = (0..51).map(|_| (large.run(2_000), small.run(2_000)));
+        let (large, small): (Vec<f64>, Vec<f64>) = runs.unzip();
+        median(large) / median(small)
+    };
+    (0..3).map(|_| once()).fold(f64::INFINITY, f64::min)
 }
 
 fn median(mut costs: Vec<f64>) -> f64 {
