@@ -193,7 +193,6 @@ impl Worker {
             "begins again"
         );
         // What did not stand in time goes with it.
-        self.drop_partition(id);
         if self.source.incremental() {
             return self.take_anew(id);
         }

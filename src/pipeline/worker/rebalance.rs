@@ -172,8 +172,9 @@ impl Worker {
         self.sent = self.outbox.retain_owners(self.sent, |owner| protocol.is_current(owner));
     }
 
-    /// A dropped partition that stays ours begins under a new epoch, where it is found to stand.
+    /// Drops a partition that stays ours; it begins under a new epoch, where it is found to stand.
     pub(super) fn take_anew(&mut self, id: &TopicPartition) -> Result<(), WorkerError> {
+        self.drop_partition(id);
         self.source.withdraw(slice::from_ref(id))?;
         let epoch = self.protocol.assigned(id.clone());
         self.question(vec![(id.clone(), epoch)]);

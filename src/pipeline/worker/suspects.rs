@@ -27,7 +27,6 @@ impl Worker {
         id: &TopicPartition,
         range: OffsetRange,
     ) -> Result<(), WorkerError> {
-        self.drop_partition(id);
         let is_first = self.suspects.insert(id.clone(), range).is_none();
         let OffsetRange { from, to } = range;
         if is_first && to - from > 1 && self.source.incremental() {
