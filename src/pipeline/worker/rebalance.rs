@@ -236,12 +236,14 @@ impl Worker {
             }
             match result {
                 Ok((start, beginning)) => {
+                    let committed = start.committed;
                     if !self.protocol.begin(&id, epoch, start) {
                         continue;
                     }
                     fresh |= start.fresh;
                     let mut partition = Partition::new(*beginning, epoch);
                     let next = self.protocol.next(&id).expect("it has just begun");
+                    self.report.begins(&id, (partition.end - committed).max(0));
                     if let Some(Phase::Replaying { until }) = self.protocol.phase(&id) {
                         partition.replaying = Some((clock::instant(), next));
                         self.report.rebuilds(&id, next, until);

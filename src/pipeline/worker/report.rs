@@ -58,7 +58,8 @@ pub struct Report {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     progress: Progress,
-    partitions: BTreeMap<TopicPartition, PartitionMetrics>,
+    /// The assigned ones; their gauges once they have begun.
+    partitions: BTreeMap<TopicPartition, Option<PartitionMetrics>>,
     summary: WorkerSummary,
     gauges: Gauges,
     under_way: i64,
@@ -128,8 +129,7 @@ impl Report {
         self.metrics.rebalances_total(Rebalance::Assigned).inc();
         self.health.set_joined(self.worker, true);
         for id in partitions {
-            let series = self.metrics.partition(&id.topic, id.partition);
-            self.partitions.insert(id.clone(), series);
+            self.partitions.insert(id.clone(), None);
             self.health.set_partition(&id.topic, id.partition, PartitionState::Replaying(None));
         }
         self.count_partitions(partitions.len(), true);
@@ -163,6 +163,14 @@ impl Report {
         error!(topic, partition, code, reason = %stop, "partition stopped");
         let reason = format!("{code}: {stop}");
         self.health.set_partition(topic, *partition, PartitionState::Failed(reason));
+    }
+
+    /// A partition begins: from now on it has a lag to show. One whose place is still being asked
+    /// for has none, and a zero would be taken for one that is at its end.
+    pub(super) fn begins(&mut self, id: &TopicPartition, lag: i64) {
+        let Some(series) = self.partitions.get_mut(id) else { return };
+        let series = series.get_or_insert_with(|| self.metrics.partition(&id.topic, id.partition));
+        series.consumer_lag_records.set(lag);
     }
 
     /// A partition is being rebuilt.
@@ -340,7 +348,7 @@ impl Report {
         next.state_bytes += i64::try_from(fold.state_bytes()).unwrap_or(i64::MAX);
         next.state_keys += i64::try_from(fold.state_keys()).unwrap_or(i64::MAX);
         next.slow_path += fold.slow_path_records();
-        let Some(series) = self.partitions.get(&partition.id) else { return };
+        let Some(Some(series)) = self.partitions.get(&partition.id) else { return };
         series.consumer_lag_records.set(lag);
         if let (Some(watermark), Some(newest_ms)) =
             (fold.watermark(), partition.newest_timestamp_ms)

@@ -160,6 +160,22 @@ fn a_new_partition_commits_no_position_whose_vectors_wait() {
     assert_eq!(worker.outbox.len(), 1, "all that is behind the position is to be sent");
 }
 
+/// Who waits for the end of a backlog must not see a zero before the first record was read.
+#[test]
+fn the_lag_of_a_partition_shows_from_where_it_begins() {
+    let broker = broker();
+    let mut worker = worker(&broker, &definition("json"));
+    let lag = |worker: &Worker| {
+        let page = worker.recovery.metrics.expose();
+        let line = page.lines().find(|l| l.starts_with("millstream_consumer_lag_records{"));
+        line.map(|l| l.rsplit(' ').next().unwrap().to_owned())
+    };
+    worker.report.assigned(&[id(0)]);
+    assert_eq!(lag(&worker), None, "nobody knows yet");
+    take(&mut worker, 0, protocol::Start { from: 4, committed: 6, ..EMPTY }, 10);
+    assert_eq!(lag(&worker).as_deref(), Some("4"));
+}
+
 #[test]
 fn what_was_never_taken_can_be_given_back_and_the_rest_of_its_lookup_is_taken() {
     let broker = broker();

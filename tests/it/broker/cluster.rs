@@ -4,8 +4,10 @@ use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
     error::KafkaResult,
     producer::{BaseProducer, Producer},
+    topic_partition_list::{Offset, TopicPartitionList},
 };
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -57,6 +59,23 @@ pub(super) fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
     for answer in administer(async |admin, options| admin.create_topics([&new], options).await) {
         answer.unwrap();
     }
+}
+
+/// Records of the topic behind the group's positions, as the broker counts them.
+pub(super) fn lag(group: &str, topic: &str) -> i64 {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let consumer: BaseConsumer = client().set("group.id", group).create().unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+    let mut positions = TopicPartitionList::new();
+    for partition in metadata.topics()[0].partitions() {
+        positions.add_partition(topic, partition.id());
+    }
+    let committed = consumer.committed_offsets(positions, PATIENCE).unwrap();
+    let behind = committed.elements().into_iter().map(|position| {
+        let (low, high) = consumer.fetch_watermarks(topic, position.partition(), PATIENCE).unwrap();
+        high - if let Offset::Offset(at) = position.offset() { at } else { low }
+    });
+    behind.sum()
 }
 
 /// A producer that keeps the order of what it is given.

@@ -23,6 +23,14 @@ pub(super) const SHORT_SESSION: [&str; 6] = [
     "workers=1",
 ];
 
+/// True if these have all partitions and everything that was written is committed: asked of the
+/// broker, since a daemon may be between two answers.
+pub(super) fn all_done(pipeline: &Pipeline, daemons: &[&Daemon], partitions: f64) -> bool {
+    daemons.iter().map(|d| d.assigned()).sum::<f64>() == partitions
+        && daemons.iter().all(|d| d.is_ready())
+        && cluster::lag(&pipeline.name, &pipeline.input) == 0
+}
+
 /// A pipeline file under a name and topics of its own, in a directory of its own.
 pub(super) struct Pipeline {
     pub(super) directory: tempfile::TempDir,
@@ -154,6 +162,16 @@ impl Daemon {
             })
             .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
+    }
+
+    /// True once every member has joined and no partition of theirs is being rebuilt.
+    pub(super) fn is_ready(&self) -> bool {
+        self.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
+    }
+
+    /// Partitions it has.
+    pub(super) fn assigned(&self) -> f64 {
+        self.metric("millstream_partitions_assigned", "")
     }
 
     /// Waits until `done`; fails with the log when it takes too long or the daemon has ended.

@@ -2,7 +2,7 @@
 
 use super::{
     cluster,
-    daemon::{Daemon, Pipeline, SHORT_SESSION},
+    daemon::{Daemon, Pipeline, SHORT_SESSION, all_done},
     flights::send,
     oracle,
 };
@@ -48,11 +48,7 @@ fn kill_and_terminate_in_mid_stream_lose_nothing_and_every_value_is_right() {
     last.wait_until("vectors of the third", 90, some);
     assert!(terminated.terminate().success(), "{}", terminated.log());
     feed.join().unwrap();
-    last.wait_until("no lag", 120, |d| {
-        d.metric("millstream_partitions_assigned", "") == 6.0
-            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
-            && d.metric("millstream_consumer_lag_records", "") == 0.0
-    });
+    last.wait_until("no lag", 120, |d| all_done(&pipeline, &[d], 6.0));
     assert!(last.metric("millstream_replay_records_total", "") > 0.0, "state was rebuilt");
     assert_eq!(last.metric("millstream_fold_divergence_total", ""), 0.0);
     assert_eq!(terminated.metric("millstream_fold_divergence_total", ""), 0.0);
@@ -99,11 +95,7 @@ fn another_number_of_workers_loses_and_repeats_nothing() {
     second.kill();
     let mut third = start("workers=4");
     feed.join().unwrap();
-    third.wait_until("no lag", 90, |d| {
-        all(d)
-            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
-            && d.metric("millstream_consumer_lag_records", "") == 0.0
-    });
+    third.wait_until("no lag", 90, |d| all_done(&pipeline, &[d], 8.0));
     assert_eq!(third.metric("millstream_fold_divergence_total", ""), 0.0);
     assert!(third.terminate().success(), "{}", third.log());
     let judged = oracle::judge("card.py", &pipeline, &[]);
@@ -117,18 +109,16 @@ fn static_members_come_back_to_their_partitions() {
     produce_cards(&pipeline.input, 4, 5_000);
     let arguments = ["--set", "group_instance_id=node-0", "--set", "workers=2"];
     let mut first = Daemon::start(&pipeline, &arguments);
+    // Each reads five thousand and no more: the second begins where the first one ended.
     let done = |d: &Daemon| {
-        d.metric("millstream_partitions_assigned", "") == 4.0
-            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
-            && d.metric("millstream_consumer_lag_records", "") == 0.0
+        all_done(&pipeline, &[d], 4.0)
+            && d.metric("millstream_records_consumed_total", "") == 5_000.0
     };
     first.wait_until("no lag", 60, done);
     assert!(first.terminate().success());
     produce(&pipeline.input, Cards::new(5, 200, 5_000).later(5_000), u64::MAX);
     let mut second = Daemon::start(&pipeline, &arguments);
-    second.wait_until("no lag", 60, |d| {
-        done(d) && d.metric("millstream_records_consumed_total", "") == 5_000.0
-    });
+    second.wait_until("no lag", 60, done);
     assert!(second.terminate().success());
     oracle::judge("card.py", &pipeline, &[]);
 }
@@ -144,7 +134,7 @@ fn a_static_member_that_was_replaced_joins_anew() {
     let done = |d: &Daemon, records: f64| {
         d.metric("millstream_partitions_assigned", "") == 3.0
             && d.metric("millstream_records_consumed_total", "") == records
-            && d.get("/readyz").is_some_and(|(status, _)| status.contains("200"))
+            && d.is_ready()
     };
     daemon.wait_until("all", 60, |d| done(d, 5_000.0));
     let replace = || {
@@ -178,7 +168,7 @@ fn what_a_static_member_gave_back_and_nobody_got_is_dealt_out() {
     let pipeline = Pipeline::copy("card-features.yaml", 4, |text| text);
     produce_cards(&pipeline.input, 6, 5_000);
     let mut first = start_named(&pipeline, "a", "in_revoke=exit@1");
-    let assigned = |d: &Daemon| d.metric("millstream_partitions_assigned", "");
+    let assigned = Daemon::assigned;
     first.wait_until("all", 60, |d| d.metric("millstream_records_consumed_total", "") == 5_000.0);
     let mut second = start_named(&pipeline, "b", "");
     assert_eq!(first.wait(60).code(), Some(3), "it died of the failpoint: {}", first.log());
@@ -207,7 +197,7 @@ fn a_static_member_that_was_put_out_in_a_rebalance_commits_nothing_of_before() {
     let some = |d: &Daemon| d.metric("millstream_records_published_total", "") > 1_000.0;
     zombie.wait_until("first vectors", 60, some);
     let mut other = start_named(&pipeline, "b", "");
-    let assigned = |d: &Daemon| d.metric("millstream_partitions_assigned", "");
+    let assigned = Daemon::assigned;
     other.wait_until("everything", 60, |d| assigned(d) == 4.0 && some(d));
     // The group cannot settle while the other one sleeps: time to fold what it does not have.
     other.signal("-STOP");
@@ -217,8 +207,7 @@ fn a_static_member_that_was_put_out_in_a_rebalance_commits_nothing_of_before() {
     zombie.wait_until("a place in the group", 60, |d| assigned(d) + assigned(&other) == 4.0);
     feed.join().unwrap();
     other.wait_until("no lag", 60, |d| {
-        let lag = |d: &Daemon| d.metric("millstream_consumer_lag_records", "");
-        assigned(d) == 2.0 && assigned(&zombie) == 2.0 && lag(d) == 0.0 && lag(&zombie) == 0.0
+        assigned(d) == 2.0 && all_done(&pipeline, &[d, &zombie], 4.0)
     });
     assert!(zombie.terminate().success(), "{}", zombie.log());
     assert!(other.terminate().success(), "{}", other.log());
