@@ -242,11 +242,12 @@ class Results(unittest.TestCase):
                 return Unit(name, "random", run)
 
             with contextlib.redirect_stdout(io.StringIO()):
-                carry_out([unit("a"), unit("b", breaks=True)], Ledger(out, {"seed": 1}, False), 2)
-                ledger = Ledger(out, {"seed": 2}, True)
+                carry_out([unit("a"), unit("b", breaks=True)], Ledger(out, {"seed": 1, "commit": "abc"}, False), 2)
+                ledger = Ledger(out, {"seed": 2, "commit": "def"}, True)
                 carry_out([unit("a"), unit("b"), unit("c")], ledger, 1)
             self.assertEqual(sorted(done), ["a", "b", "c"])
             self.assertEqual(ledger.header["seed"], 1)
+            self.assertEqual(ledger.header["commit"], "abc (up to unit 2), def")
             self.assertEqual(totals(ledger), (2, 1))
             told = [text for verdict in ledger.verdicts() for text in verdict.violations]
             self.assertIn("ValueError: broken", told[0])
