@@ -36,9 +36,9 @@ class Ledger:
             held = json.loads(self._path.read_text())
             self.header = {**header, **held["header"]}
             self.units = held["units"]
-            done = len(self.units)
-            if (now := header.get("commit", held["header"].get("commit"))) not in str(held["header"].get("commit")):
-                self.header["commit"] += f" (up to unit {done}), {now}"
+            now, before = header.get("commit", ""), held["header"]["commit"]
+            if now not in before:
+                self.header["commit"] = f"{before} (up to unit {len(self.units)}), {now}"
 
     def take(self, other: "Ledger") -> None:
         """What another run has shown, beside this one; nothing is written."""
