@@ -89,7 +89,7 @@ MUTANTS = [
     Mutant("no_replay", kill_all_twice, NO_SNAPSHOTS),
     Mutant("no_epoch_check", zombies("before_send_offsets=stop@15")),
     Mutant("unfenced_metadata", zombies("before_send_offsets=stop@15")),
-    Mutant("commit_before_flush", killed_at("before_send_offsets=kill@15", "before_send_offsets=kill@25")),
+    Mutant("commit_before_flush", killed_at("before_send_offsets=kill@20")),
     Mutant("snapshot_uncommitted", kill_all_twice, MANY_SNAPSHOTS),
     Mutant("wrong_position", kill_all_twice, MANY_SNAPSHOTS),
     Mutant("reset_to_earliest", heirs_in_doubt, NO_SNAPSHOTS | LONG_TRANSACTION),
