@@ -119,22 +119,35 @@ fn check_batch(message: &Message<'_>, columns: &[DataType]) -> Result<(), Refusa
             return Err("a column is not as long as the batch".to_owned());
         }
     }
-    let widths = columns.iter().flat_map(|column| match column {
-        DataType::Binary | DataType::Utf8 => &[1, size_of::<i32>(), 1][..],
-        _ => &[1, size_of::<i64>()][..],
-    });
-    for (buffer, width) in buffers.iter().zip(widths) {
-        let (offset, length) = (buffer.offset().cast_unsigned(), buffer.length().cast_unsigned());
-        if !offset.is_multiple_of(ALIGNMENT as u64) || !length.is_multiple_of(*width as u64) {
-            return Err("a column is not aligned".to_owned());
-        }
-        let end = buffer.offset().checked_add(buffer.length()).filter(|_| buffer.length() >= 0);
-        let end = end.filter(|_| buffer.offset() >= 0).and_then(|end| usize::try_from(end).ok());
-        if end.is_none_or(|end| end > message.body_bytes) {
-            return Err("a column lies outside of its message".to_owned());
+    let mut buffers = buffers.iter();
+    for (node, column) in nodes.iter().zip(columns) {
+        let widths = match column {
+            DataType::Binary | DataType::Utf8 => &[1, size_of::<i32>(), 1][..],
+            _ => &[1, size_of::<i64>()][..],
+        };
+        let lengths = widths.iter().zip(&mut buffers);
+        let lengths = lengths.map(|(width, buffer)| length(buffer, *width, message.body_bytes));
+        let lengths = lengths.collect::<Result<Vec<_>, _>>()?;
+        // The first one tells which values are null.
+        if node.null_count() > 0 && lengths[0] < rows.div_ceil(8) {
+            return Err("a column has nulls and does not say where".to_owned());
         }
     }
     Ok(())
+}
+
+/// The bytes of a buffer of values of a width, if it lies in a body of so many.
+fn length(buffer: &ipc::Buffer, width: usize, body_bytes: usize) -> Result<usize, Refusal> {
+    let (offset, length) = (buffer.offset().cast_unsigned(), buffer.length().cast_unsigned());
+    if !offset.is_multiple_of(ALIGNMENT as u64) || !length.is_multiple_of(width as u64) {
+        return Err("a column is not aligned".to_owned());
+    }
+    let end = buffer.offset().checked_add(buffer.length()).filter(|_| buffer.length() >= 0);
+    let end = end.filter(|_| buffer.offset() >= 0).and_then(|end| usize::try_from(end).ok());
+    if end.is_none_or(|end| end > body_bytes) {
+        return Err("a column lies outside of its message".to_owned());
+    }
+    usize::try_from(length).map_err(|error| error.to_string())
 }
 
 /// True if the batch has these columns, by name and type.
