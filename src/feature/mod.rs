@@ -6,13 +6,23 @@
 //!
 //! To add a component: write `feature/<name>.rs` with a `COMPONENT`, then add its two lines here.
 
-mod column;
+mod bins;
+mod clip;
 mod cyclic;
+mod log1p;
+mod maxabs;
 mod minmax;
-mod nulls;
+mod normalize;
 mod one_hot;
-mod sql;
+mod power;
+mod robust;
 mod standardize;
+
+// What features are made of.
+mod column;
+mod nulls;
+mod scaled;
+mod sql;
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +41,19 @@ use arrow::{
 use std::{fmt::Debug, sync::Arc};
 
 /// All feature components.
-pub const FEATURES: &[Component<Build>] =
-    &[one_hot::COMPONENT, cyclic::COMPONENT, standardize::COMPONENT, minmax::COMPONENT];
+pub const FEATURES: &[Component<Build>] = &[
+    one_hot::COMPONENT,
+    cyclic::COMPONENT,
+    bins::COMPONENT,
+    standardize::COMPONENT,
+    minmax::COMPONENT,
+    maxabs::COMPONENT,
+    robust::COMPONENT,
+    power::COMPONENT,
+    log1p::COMPONENT,
+    clip::COMPONENT,
+    normalize::COMPONENT,
+];
 
 /// Builds a component from its options.
 pub type Build = fn(&Node, &Input<'_>) -> Result<Box<dyn Feature>, Problem>;

@@ -146,6 +146,17 @@ fn mistakes_say_where_and_what_instead() {
         "[standardize: { column: category, mean: 1, std: 1 }]",
         "[standardize: { colum: amount, mean: 1, std: 1 }]",
         "[minmax: { column: amount, min: 2, max: 1 }]",
+        "[maxabs: { column: amount, max_abs: -1 }]",
+        "[robust: { column: amount, median: 1, range: .inf }]",
+        "[power: { column: amount, lambda: .nan }]",
+        "[power: { column: amount, lambda: 1, method: boxcox }]",
+        "[log1p: { column: category }]",
+        "[clip: { column: amount }]",
+        "[clip: { column: amount, min: 2, max: 1 }]",
+        "[normalize: { columns: [] }]",
+        "[normalize: { columns: [amount, category] }]",
+        "[bins: { column: amount, edges: [1] }]",
+        "[bins: { column: amount, edges: [1, 1] }]",
     ]
     .map(|text| format!("{text}\n    {}", error(text)))
     .join("\n");
@@ -191,6 +202,56 @@ fn scaling_is_that_of_scikit_learn() {
         (x / 4.0).min(1.0)
     });
     expect("[minmax: { column: amount, min: 5, max: 5, clip: true, as: m }]", "m", |_| 0.0);
+}
+
+/// Values of sklearn.preprocessing 1.9 (`power_transform` without standardizing, `normalize`,
+/// `KBinsDiscretizer`), of scipy.special.boxcox and numpy.log1p.
+#[test]
+fn other_scales_are_those_of_scikit_learn() {
+    let near = |text: &str, name: &str, expected: [Option<f64>; 4]| {
+        let got = numbers(&compute(text, &[0; 4]), name);
+        for (got, expected) in got.iter().zip(expected) {
+            let same = match (got, expected) {
+                (Some(got), Some(expected)) => {
+                    (got - expected).abs() < 1e-12 || got.is_nan() && expected.is_nan()
+                }
+                (got, expected) => got.is_none() && expected.is_none(),
+            };
+            assert!(same, "{text}: {got:?}, expected {expected:?}");
+        }
+    };
+    let some = |values: [f64; 3]| [Some(values[0]), Some(values[1]), Some(values[2]), None];
+    near("[maxabs: { column: amount, max_abs: 4 }]", "amount_maxabs", some([0.0, 0.625, 1.25]));
+    let robust = "[robust: { column: amount, median: 2.5, range: 2 }]";
+    near(robust, "amount_robust", some([-1.25, 0.0, 1.25]));
+    near("[log1p: { column: amount }]", "amount_log1p", some([0.0, 3.5_f64.ln(), 6_f64.ln()]));
+    near("[clip: { column: amount, min: 1, max: 3 }]", "amount_clipped", some([1.0, 2.5, 3.0]));
+    near("[clip: { column: amount, max: 3, as: c }]", "c", some([0.0, 2.5, 3.0]));
+    let power = |lambda: f64| [0.0, 2.5, 5.0].map(|x: f64| ((x + 1.0).powf(lambda) - 1.0) / lambda);
+    near("[power: { column: amount, lambda: 0.5 }]", "amount_power", some(power(0.5)));
+    near(
+        "[power: { column: amount, lambda: 0 }]",
+        "amount_power",
+        some([0.0, 3.5_f64.ln(), 6_f64.ln()]),
+    );
+    let standardized = power(0.5).map(|x| (x - 1.5) / 2.0);
+    let text = "[power: { column: amount, lambda: 0.5, mean: 1.5, std: 2 }]";
+    near(text, "amount_power", some(standardized));
+    let box_cox = "[power: { column: amount, method: box_cox, lambda: -1 }]";
+    near(box_cox, "amount_power", some([f64::NAN, 0.6, 0.8]));
+    near(
+        "[bins: { column: amount, edges: [1, 2.5, 4, 4.5] }]",
+        "amount_bin",
+        some([0.0, 1.0, 2.0]),
+    );
+    let root = (2.5_f64 * 2.5 + 1.0).sqrt();
+    let normalize = "[normalize: { columns: [amount, count] }]";
+    near(normalize, "amount_normalized", some([0.0, 2.5 / root, 5.0 / 29_f64.sqrt()]));
+    near(normalize, "count_normalized", some([0.0, 1.0 / root, 2.0 / 29_f64.sqrt()]));
+    let normalize = "[normalize: { columns: [amount, count], norm: l1 }]";
+    near(normalize, "amount_normalized", some([0.0, 2.5 / 3.5, 5.0 / 7.0]));
+    let normalize = "[normalize: { columns: [amount, count], norm: max }]";
+    near(normalize, "count_normalized", some([0.0, 0.4, 0.4]));
 }
 
 #[test]
