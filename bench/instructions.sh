@@ -10,6 +10,8 @@ cd "$(dirname "$0")/.."
 
 tolerance_percent=3
 records=20000
+# As many records of a card within the window as the card job has.
+cards=600
 kept=bench/instructions.txt
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/millstream
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
@@ -20,7 +22,7 @@ count() {
     local out
     out=$(mktemp)
     valgrind --tool=callgrind --callgrind-out-file="$out" --toggle-collect='*fold_all*' \
-        "$CARGO_TARGET_DIR/ci/examples/fold" "$1" "$records" >/dev/null 2>"$out.log" ||
+        "$CARGO_TARGET_DIR/ci/examples/fold" "$1" "$records" "$cards" >/dev/null 2>"$out.log" ||
         { cat "$out.log" >&2; exit 1; }
     awk -v records="$records" '/^(summary|totals):/ { printf "%.0f\n", $2 / records; exit }' "$out"
     rm -f "$out" "$out.log"

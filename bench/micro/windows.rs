@@ -55,8 +55,9 @@ fn aggregates(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("windows, {order}"));
         group.throughput(Throughput::Elements(u64::from(BATCH)));
         for aggregate in AGGREGATES {
-            let spec =
-                format!("[{{ over: 1h, of: x, closed: both, compute: [{}] }}]", aggregate.name);
+            let (name, example) = (aggregate.name, aggregate.example);
+            let computed = format!("compute: {{ {name}: {example} }}");
+            let spec = format!("[{{ over: 1h, of: x, closed: both, {computed} }}]");
             let spec = Node::parse(&spec).expect("it is YAML");
             let windows = Windows::build(spec.as_list().expect("a list"), &schema(), BEHIND_US);
             let mut windows = windows.expect("it is a window");
