@@ -7,6 +7,7 @@ use super::{
     node::Node,
     place::Place,
     pool::Pool,
+    scan::Held,
     summary::Summary,
     trunk::{RUN_NODES, TRUNK_BYTES, Trunk},
 };
@@ -163,14 +164,15 @@ impl EventBuffer {
         let [from, to] = range;
         let Some(first) = self.first_valid(from, to) else { return Summary::default() };
         let first_key = self.key_at(first);
-        let mut summary = Summary { first: first_key, ..Summary::default() };
-        if needs.last {
+        let first_time = self.time_at(first);
+        let mut summary = Summary { first: first_key, first_time, ..Summary::default() };
+        if needs.last || needs.span {
             let last = self.last_valid(from, to).expect("there is a first one");
-            summary.last = self.key_at(last);
+            (summary.last, summary.last_time) = (self.key_at(last), self.time_at(last));
         }
         if needs.previous {
             summary.previous_time =
-                self.last_valid(from, to.min(own)).map(|p| self.leaf_at(p).time(p.index()));
+                self.last_valid(from, to.min(own)).map(|place| self.time_at(place));
         }
         let centre = if needs.moments { pool.kind().number(first_key) } else { 0.0 };
         let mut moments = self.fold(range, centre, needs, pool);
@@ -191,6 +193,23 @@ impl EventBuffer {
             return (&node.rest, Place::new(run_end, 0, 0));
         }
         (&node.branches[from.leaf()].rest, Place::new(from.node() + 1, 0, 0))
+    }
+
+    /// Replaces `events` by the valid ones from `from` to before `to`, in order.
+    pub fn collect(&self, [from, to]: [Place; 2], events: &mut Vec<Held>) {
+        events.clear();
+        let mut at = from;
+        while at < to {
+            events.extend(self.leaf_at(at).valid_events(&self.within_leaf(at, to)));
+            if at.same_leaf(to) {
+                break;
+            }
+            at = self.next_leaf(at);
+        }
+    }
+
+    pub(super) fn time_at(&self, place: Place) -> i64 {
+        self.leaf_at(place).time(place.index())
     }
 
     fn key_at(&self, place: Place) -> i64 {
@@ -237,8 +256,7 @@ mod tests {
     use super::{super::value::Kind, *};
     use proptest::prelude::*;
 
-    const NEEDS: Needs =
-        Needs { moments: true, extremes: true, first: true, last: true, previous: true };
+    const NEEDS: Needs = Needs::ALL;
 
     /// Heap bytes, counted by looking at everything.
     fn counted(buffer: &EventBuffer) -> usize {

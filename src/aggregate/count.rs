@@ -1,6 +1,8 @@
 //! `count`: how many.
 
-use super::{Aggregate, Build, Frame, Kind, Needs, NoOptions, Output, VALUES, no_options};
+use super::{
+    Aggregate, Build, Frame, Kind, Needs, NoOptions, OfSummary, Output, VALUES, no_options,
+};
 use crate::registry::{Component, schema_of};
 use arrow::{
     array::{ArrayRef, Int64Array},
@@ -13,13 +15,13 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "The number of values that are not null, or of records where no column is named.",
     example: "{}",
     schema: schema_of::<NoOptions>,
-    build: |node| no_options(node).map(|()| Box::new(Count) as Box<dyn Aggregate>),
+    build: |node| no_options(node).map(|()| Aggregate::summary(Count)),
 };
 
 #[derive(Debug)]
 struct Count;
 
-impl Aggregate for Count {
+impl OfSummary for Count {
     fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
         match input {
             Some(data_type) if Kind::of(data_type).is_none() => Err(VALUES),

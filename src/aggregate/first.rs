@@ -1,6 +1,8 @@
 //! `first`: the first value in event order.
 
-use super::{Aggregate, Build, Frame, Needs, NoOptions, Output, no_options, own_type, same};
+use super::{
+    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, no_options, own_type, same,
+};
 use crate::registry::{Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
 
@@ -9,13 +11,13 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "The first value that is not null, by event time and offset, in the column's type.",
     example: "{}",
     schema: schema_of::<NoOptions>,
-    build: |node| no_options(node).map(|()| Box::new(First) as Box<dyn Aggregate>),
+    build: |node| no_options(node).map(|()| Aggregate::summary(First)),
 };
 
 #[derive(Debug)]
 struct First;
 
-impl Aggregate for First {
+impl OfSummary for First {
     fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
         same(input)
     }

@@ -1,6 +1,6 @@
 //! Up to 64 events in time order: the unit in which buffered events are kept, moved and dropped.
 
-use super::{Needs, moments::Moments, value::Kind};
+use super::{Needs, moments::Moments, scan::Held, value::Kind};
 use std::ops::Range;
 
 /// Events in a full leaf; one bit of a word says of each whether it is valid.
@@ -227,8 +227,8 @@ impl Leaf {
         self.start = 0;
     }
 
-    /// The keys of the valid events in `range`.
-    pub(super) fn valid_keys(&self, range: &Range<usize>) -> impl Iterator<Item = i64> + '_ {
+    /// Where the valid events of `range` lie.
+    fn valid_places(&self, range: &Range<usize>) -> impl Iterator<Item = usize> + use<> {
         let mut rest = self.valid_in(range);
         std::iter::from_fn(move || {
             if rest == 0 {
@@ -236,8 +236,18 @@ impl Leaf {
             }
             let index = rest.trailing_zeros() as usize;
             rest &= rest - 1;
-            Some(self.key(index))
+            Some(index)
         })
+    }
+
+    /// The keys of the valid events in `range`.
+    pub(super) fn valid_keys(&self, range: &Range<usize>) -> impl Iterator<Item = i64> + '_ {
+        self.valid_places(range).map(|index| self.key(index))
+    }
+
+    /// The valid events in `range`.
+    pub(super) fn valid_events(&self, range: &Range<usize>) -> impl Iterator<Item = Held> + '_ {
+        self.valid_places(range).map(|index| Held { time: self.time(index), key: self.key(index) })
     }
 
     /// Adds the valid events of `range` to `moments`, as far as `needs` asks.

@@ -1,7 +1,8 @@
 //! `mean`: the arithmetic mean.
 
 use super::{
-    Aggregate, Build, Frame, Needs, NoOptions, Output, float_of_numbers, floats, no_options,
+    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, float_of_numbers, floats,
+    no_options,
 };
 use crate::registry::{Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
@@ -11,13 +12,13 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "The arithmetic mean of the values, the share of true for a boolean column.",
     example: "{}",
     schema: schema_of::<NoOptions>,
-    build: |node| no_options(node).map(|()| Box::new(Mean) as Box<dyn Aggregate>),
+    build: |node| no_options(node).map(|()| Aggregate::summary(Mean)),
 };
 
 #[derive(Debug)]
 struct Mean;
 
-impl Aggregate for Mean {
+impl OfSummary for Mean {
     fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
         float_of_numbers(input, true)
     }

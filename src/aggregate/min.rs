@@ -1,7 +1,8 @@
 //! `min`: the least value.
 
 use super::{
-    Aggregate, Build, Frame, Needs, NoOptions, Output, no_options, own_type, same_if_ordered,
+    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, no_options, own_type,
+    same_if_ordered,
 };
 use crate::registry::{Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
@@ -11,13 +12,13 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "The least value, in the column's type; NaN is greater than any other.",
     example: "{}",
     schema: schema_of::<NoOptions>,
-    build: |node| no_options(node).map(|()| Box::new(Min) as Box<dyn Aggregate>),
+    build: |node| no_options(node).map(|()| Aggregate::summary(Min)),
 };
 
 #[derive(Debug)]
 struct Min;
 
-impl Aggregate for Min {
+impl OfSummary for Min {
     fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
         same_if_ordered(input)
     }

@@ -1,23 +1,27 @@
 //! Aggregates over windows, and the per-key event buffer they are computed from.
 //!
-//! A window's events are summed up once per record, in one [`Summary`]; an [`Aggregate`] turns the
-//! summaries of a batch into a column with one call. [`EventBuffer`] finds the summary of any
-//! range of its events: whole subtrees by what they know of themselves, so that ten thousand
-//! events cost about what ten do.
+//! A window's events are summed up once per record, in one [`Summary`]; an aggregate [`OfSummary`]
+//! turns the summaries of a batch into a column with one call. [`EventBuffer`] finds the summary of
+//! any range of its events: whole subtrees by what they know of themselves, so that ten thousand
+//! events cost about what ten do. What cannot be joined from parts, such as a median, is an
+//! aggregate [`OfEvents`] and costs a look at each event of the window.
 //!
 //! To add an aggregate: write `aggregate/<name>.rs` with a `COMPONENT`, then add it to
-//! [`AGGREGATES`]. What needs more than a summary plugs in beside it: an aggregate of all values
-//! (median) declares a need that hands it the window's range, to be read in event order from the
-//! leaves; one with state of its own (ewma) declares a state by slot, folded in offset order. Both
-//! are one more flag in [`Needs`] and one more field of [`Frame`].
+//! [`AGGREGATES`]. What will need more plugs in beside these two: an aggregate with state of its own
+//! (ewma) declares a state by slot, folded in offset order.
 
 mod buffer;
 mod leaf;
+mod lists;
 mod moments;
 mod node;
 mod place;
 mod pool;
+mod rank_statistics;
 mod saved;
+mod scan;
+mod shape;
+mod spread;
 mod summary;
 mod text;
 mod trunk;
@@ -26,18 +30,43 @@ mod value;
 mod count;
 mod sum;
 mod mean;
+mod var;
 mod std_dev;
+mod sem;
+mod skew;
+mod kurt;
+mod zscore;
 mod min;
 mod max;
+mod range;
+mod median;
+mod quantile;
+mod mad;
+mod rank;
 mod first;
 mod last;
+mod nth;
+mod lag;
+mod delta;
+mod rate;
+mod slope;
 mod time_since_last;
+mod time_since_first;
+mod gap_mean;
+mod gap_std;
+mod distinct;
+mod mode;
+mod top_k;
+mod entropy;
+mod histogram;
+mod list;
 
 pub use buffer::{EventBuffer, Retention};
 pub use leaf::Event;
 pub use place::Place;
 pub use pool::Pool;
 pub use saved::{SavedBuffers, restore_buffers};
+pub use scan::{Content, Held, Scan};
 pub use summary::{Needs, Summary};
 pub use text::{Symbols, Texts};
 pub use value::{Kind, float_key, key_range, read_keys};
@@ -49,33 +78,105 @@ use arrow::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use spread::Ddof;
 use std::{fmt::Debug, sync::Arc};
 
 /// Builds an aggregate from its options.
-pub type Build = fn(&Node) -> Result<Box<dyn Aggregate>, Problem>;
+pub type Build = fn(&Node) -> Result<Aggregate, Problem>;
 
 /// All aggregates.
 pub const AGGREGATES: &[Component<Build>] = &[
     count::COMPONENT,
     sum::COMPONENT,
     mean::COMPONENT,
+    var::COMPONENT,
     std_dev::COMPONENT,
+    sem::COMPONENT,
+    skew::COMPONENT,
+    kurt::COMPONENT,
+    zscore::COMPONENT,
     min::COMPONENT,
     max::COMPONENT,
+    range::COMPONENT,
+    median::COMPONENT,
+    quantile::COMPONENT,
+    mad::COMPONENT,
+    rank::COMPONENT,
     first::COMPONENT,
     last::COMPONENT,
+    nth::COMPONENT,
+    lag::COMPONENT,
+    delta::COMPONENT,
+    rate::COMPONENT,
+    slope::COMPONENT,
     time_since_last::COMPONENT,
+    time_since_first::COMPONENT,
+    gap_mean::COMPONENT,
+    gap_std::COMPONENT,
+    distinct::COMPONENT,
+    mode::COMPONENT,
+    top_k::COMPONENT,
+    entropy::COMPONENT,
+    histogram::COMPONENT,
+    list::COMPONENT,
 ];
 
-/// Turns what is known of a window at each record into a column.
-pub trait Aggregate: Send + Debug {
+/// An aggregate, by what it is made of.
+#[derive(Debug)]
+pub enum Aggregate {
+    /// Of what is known of a window without a look at its events.
+    Summary(Box<dyn OfSummary>),
+    /// Of the events themselves.
+    Events(Box<dyn OfEvents>),
+}
+
+impl Aggregate {
+    fn summary(aggregate: impl OfSummary + 'static) -> Self {
+        Self::Summary(Box::new(aggregate))
+    }
+
+    fn events(aggregate: impl OfEvents + 'static) -> Self {
+        Self::Events(Box::new(aggregate))
+    }
+
     /// The column it makes of values of type `input`, of mere events where there is none; or what
     /// it takes instead, as the end of a sentence.
+    pub fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
+        match self {
+            Self::Summary(aggregate) => aggregate.output(input),
+            Self::Events(aggregate) => aggregate.output(input),
+        }
+    }
+
+    /// What it has to know.
+    pub fn needs(&self) -> Needs {
+        match self {
+            Self::Summary(aggregate) => aggregate.needs(),
+            Self::Events(aggregate) => Needs { scan: aggregate.reads_values(), ..Needs::NONE },
+        }
+    }
+}
+
+/// Turns what is known of a window at each record into a column.
+pub trait OfSummary: Send + Debug {
+    /// As [`Aggregate::output`].
     fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str>;
     /// What it has to know.
     fn needs(&self) -> Needs;
     /// One value per summary.
     fn column(&self, frame: &Frame<'_>) -> ArrayRef;
+}
+
+/// Turns the events of a window at each record into a column.
+pub trait OfEvents: Send + Debug {
+    /// As [`Aggregate::output`].
+    fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str>;
+    /// True if it looks at values, not only at times.
+    fn reads_values(&self) -> bool {
+        true
+    }
+    /// Looks at one window over values of a type that `output` has taken.
+    fn scan(&self, input: Option<&DataType>) -> Box<dyn Scan>;
 }
 
 /// Type of a computed column.
@@ -98,6 +199,13 @@ pub struct Frame<'a> {
     pub texts: &'a Texts,
 }
 
+impl Frame<'_> {
+    /// How the keys in the summaries are to be read.
+    fn kind(&self) -> Kind {
+        self.input.and_then(Kind::of).unwrap_or(Kind::Nothing)
+    }
+}
+
 /// Options of an aggregate that has none.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +223,14 @@ fn float_of_numbers(input: Option<&DataType>, nullable: bool) -> Result<Output, 
             Ok(Output { data_type: DataType::Float64, nullable })
         }
         _ => Err(NUMBERS),
+    }
+}
+
+/// An output of seconds, from any column, or from events alone.
+fn seconds_of_events(input: Option<&DataType>) -> Result<Output, &'static str> {
+    match input {
+        Some(data_type) if Kind::of(data_type).is_none() => Err(VALUES),
+        _ => Ok(Output { data_type: DataType::Float64, nullable: true }),
     }
 }
 

@@ -177,6 +177,25 @@ impl EventBuffer {
         node
     }
 
+    /// The time of the last valid event in the range.
+    pub fn last_time_before(&self, from: Place, to: Place) -> Option<i64> {
+        self.last_valid(from, to).map(|place| self.time_at(place))
+    }
+
+    /// Goes back from `end`, of time `time`, over valid events as long as each lies at most `gap_us`
+    /// before what follows it, and no further than `oldest`. The place of the last one passed.
+    pub fn back_to_pause(&self, oldest: Place, end: Place, mut time: i64, gap_us: i64) -> Place {
+        let mut start = end;
+        while let Some(place) = self.last_valid(oldest, start) {
+            let before = self.time_at(place);
+            if time.saturating_sub(before) > gap_us {
+                break;
+            }
+            (start, time) = (place, before);
+        }
+        start
+    }
+
     /// The part of the range `from..to` that lies in the leaf of `from`.
     pub(super) fn within_leaf(&self, from: Place, to: Place) -> Range<usize> {
         from.index()..if from.same_leaf(to) { to.index() } else { self.leaf_at(from).end() }

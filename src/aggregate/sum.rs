@@ -1,6 +1,6 @@
 //! `sum`: all values added up.
 
-use super::{Aggregate, Build, Frame, Needs, Output, float_of_numbers, floats};
+use super::{Aggregate, Build, Frame, Needs, OfSummary, Output, float_of_numbers, floats};
 use crate::registry::{self, Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
 use schemars::JsonSchema;
@@ -11,7 +11,7 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "The sum of the values, 0 for an empty window unless `null_when_empty` is set.",
     example: "{ null_when_empty: true }",
     schema: schema_of::<Sum>,
-    build: |node| Ok(Box::new(registry::options::<Sum>(node)?)),
+    build: |node| registry::options::<Sum>(node).map(Aggregate::summary),
 };
 
 /// Options of `sum`.
@@ -23,7 +23,7 @@ struct Sum {
     null_when_empty: bool,
 }
 
-impl Aggregate for Sum {
+impl OfSummary for Sum {
     fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
         float_of_numbers(input, self.null_when_empty)
     }

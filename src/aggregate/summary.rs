@@ -12,6 +12,11 @@ pub struct Summary {
     pub sum: f64,
     /// Mean of the values.
     pub mean: f64,
+    /// A number near the values, and how far the mean lies from it: together more digits than the
+    /// mean has.
+    pub centre: f64,
+    /// The mean less the centre.
+    pub off_centre: f64,
     /// Sum of squared deviations from the mean.
     pub m2: f64,
     /// Ordering key of the least value.
@@ -22,8 +27,14 @@ pub struct Summary {
     pub first: i64,
     /// Ordering key of the last value.
     pub last: i64,
+    /// Time of the first event.
+    pub first_time: i64,
+    /// Time of the last event.
+    pub last_time: i64,
     /// Time of the last event before the record itself.
     pub previous_time: Option<i64>,
+    /// Ordering key of the record's own value, if it has one that counts; in or out of the window.
+    pub own: Option<i64>,
     /// Event time of the record itself.
     pub time: i64,
 }
@@ -33,9 +44,16 @@ impl Summary {
         self.n = moments.n;
         self.sum = moments.sum;
         self.mean = moments.mean();
+        self.centre = moments.centre;
+        self.off_centre = moments.d1 / moments.n as f64;
         self.m2 = moments.m2();
         self.min = moments.min;
         self.max = moments.max;
+    }
+
+    /// Seconds from the first event to the last, if there are events.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.last_time.saturating_sub(self.first_time) as f64 / 1e6)
     }
 
     /// `key` if the window has events.
@@ -57,18 +75,41 @@ pub struct Needs {
     pub first: bool,
     /// Last value.
     pub last: bool,
+    /// Time of the last event.
+    pub span: bool,
     /// Time of the event before the record.
     pub previous: bool,
+    /// All values, for a scan.
+    pub scan: bool,
 }
 
 impl Needs {
     /// Nothing but the number of events.
-    pub const NONE: Self =
-        Self { moments: false, extremes: false, first: false, last: false, previous: false };
+    pub const NONE: Self = Self {
+        moments: false,
+        extremes: false,
+        first: false,
+        last: false,
+        span: false,
+        previous: false,
+        scan: false,
+    };
+
+    /// Everything.
+    #[cfg(test)]
+    pub(super) const ALL: Self = Self {
+        moments: true,
+        extremes: true,
+        first: true,
+        last: true,
+        span: true,
+        previous: true,
+        scan: true,
+    };
 
     /// True if values have to be kept, not only the times of events.
     pub fn values(self) -> bool {
-        self.moments || self.extremes || self.first || self.last
+        self.moments || self.extremes || self.first || self.last || self.scan
     }
 
     /// What either needs.
@@ -79,7 +120,9 @@ impl Needs {
             extremes: self.extremes || other.extremes,
             first: self.first || other.first,
             last: self.last || other.last,
+            span: self.span || other.span,
             previous: self.previous || other.previous,
+            scan: self.scan || other.scan,
         }
     }
 }

@@ -23,12 +23,24 @@ fn an_empty_window_is_null_and_its_count_and_sum_are_zero() {
     let texts = Texts::default();
     let input = DataType::Float64;
     let frame = Frame { summaries: &summaries, input: Some(&input), texts: &texts };
+    let symbols = Symbols::default();
+    let (kind, own) = (Kind::Float, None);
+    let empty = Content { events: &[], kind, symbols: &symbols, own, has_own: false };
     for component in AGGREGATES {
-        let aggregate = (component.build)(&Node::parse("{}").unwrap()).unwrap();
+        // Without `null_when_empty`.
+        let options = if component.name == "sum" { "{}" } else { component.example };
+        let aggregate = (component.build)(&Node::parse(options).unwrap()).unwrap();
         let output = aggregate.output(Some(&input)).unwrap();
-        let column = aggregate.column(&frame);
+        let column = match &aggregate {
+            Aggregate::Summary(aggregate) => aggregate.column(&frame),
+            Aggregate::Events(aggregate) => {
+                let mut scan = aggregate.scan(Some(&input));
+                scan.take(&empty);
+                scan.finish()
+            }
+        };
         assert_eq!(column.data_type(), &output.data_type, "{}", component.name);
-        let zero = matches!(component.name, "count" | "sum");
+        let zero = matches!(component.name, "count" | "sum" | "distinct" | "histogram");
         assert_eq!(column.is_null(0), !zero, "{}", component.name);
         assert_eq!(output.nullable, !zero, "{}", component.name);
     }

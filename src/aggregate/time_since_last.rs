@@ -1,6 +1,9 @@
 //! `time_since_last`: how long ago the event before was.
 
-use super::{Aggregate, Build, Frame, Kind, Needs, NoOptions, Output, VALUES, floats, no_options};
+use super::{
+    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, floats, no_options,
+    seconds_of_events,
+};
 use crate::registry::{Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
 
@@ -9,19 +12,16 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "Seconds since the last earlier event in the window, not counting the record itself.",
     example: "{}",
     schema: schema_of::<NoOptions>,
-    build: |node| no_options(node).map(|()| Box::new(TimeSinceLast) as Box<dyn Aggregate>),
+    build: |node| no_options(node).map(|()| Aggregate::summary(TimeSinceLast)),
 };
 
 /// Earlier means before the record in (event time, offset) order: after a tie it is 0 seconds.
 #[derive(Debug)]
 struct TimeSinceLast;
 
-impl Aggregate for TimeSinceLast {
+impl OfSummary for TimeSinceLast {
     fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
-        match input {
-            Some(data_type) if Kind::of(data_type).is_none() => Err(VALUES),
-            _ => Ok(Output { data_type: DataType::Float64, nullable: true }),
-        }
+        seconds_of_events(input)
     }
 
     fn needs(&self) -> Needs {

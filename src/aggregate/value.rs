@@ -56,6 +56,19 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The value of one key less that of another, integers without the loss that floats of their
+    /// own would have.
+    #[expect(clippy::cast_precision_loss, reason = "the difference is rounded once")]
+    pub fn difference(self, key: i64, less: i64) -> f64 {
+        match self {
+            // Keys of numbers without a sign lie as far apart as the numbers do.
+            Self::Integer | Self::Unsigned => (i128::from(key) - i128::from(less)) as f64,
+            Self::Float | Self::Text | Self::Nothing => self.number(key) - self.number(less),
+        }
+    }
+}
+
 /// The keys that values of a column of that type can have.
 pub fn key_range(data_type: &DataType) -> RangeInclusive<i64> {
     match data_type {
@@ -177,6 +190,17 @@ mod tests {
         for (value, key) in ordered.iter().zip(&keys) {
             assert_eq!(Kind::Float.number(*key).to_bits(), value.abs().copysign(*value).to_bits());
         }
+    }
+
+    #[test]
+    fn differences_of_great_integers_are_exact() {
+        let bits = |kind: Kind, a: i64, b: i64| kind.difference(a, b).to_bits();
+        assert_eq!(bits(Kind::Integer, (1 << 53) + 1, 1 << 53), 1_f64.to_bits());
+        assert_eq!(bits(Kind::Integer, i64::MAX, i64::MIN), 2_f64.powi(64).to_bits());
+        let mut unsigned = Vec::new();
+        read_keys(&UInt64Array::from(vec![u64::MAX, u64::MAX - 1, 0]), &mut unsigned);
+        assert_eq!(bits(Kind::Unsigned, unsigned[0], unsigned[1]), 1_f64.to_bits());
+        assert_eq!(bits(Kind::Float, float_key(1.5), float_key(-2.0)), 3.5_f64.to_bits());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub use node::{Node, Value};
 pub use problem::{Position, Problem, nearest};
 pub use units::{ByteSize, Span};
 
+use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 
 /// A row of a component table. `B` is the table's own build function type.
@@ -49,7 +50,9 @@ pub fn options<T: DeserializeOwned>(node: &Node) -> Result<T, Problem> {
     T::deserialize(de::Reader::new(node))
 }
 
-/// The JSON Schema of an options type, for [`Component::schema`].
+/// The JSON Schema of an options type, for [`Component::schema`]: in one piece, so that it can stand
+/// inside another one.
 pub fn schema_of<T: schemars::JsonSchema>() -> schemars::Schema {
-    schemars::schema_for!(T)
+    let in_one_piece = |settings: &mut SchemaSettings| settings.inline_subschemas = true;
+    SchemaSettings::default().with(in_one_piece).into_generator().into_root_schema_for::<T>()
 }

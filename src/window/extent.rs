@@ -1,9 +1,11 @@
-//! How far a window reaches: by event time or by rows, with or without its ends.
+//! How far a window reaches: by event time, by rows, on a grid, or until a pause.
 
+use super::calendar::Grid;
 use crate::{
     aggregate::{EventBuffer, Place, Retention},
     registry::Span,
 };
+use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::fmt;
@@ -28,9 +30,20 @@ impl Closed {
         matches!(self, Self::Both | Self::Left)
     }
 
-    fn right(self) -> bool {
+    pub(super) fn right(self) -> bool {
         matches!(self, Self::Right | Self::Both)
     }
+}
+
+/// Which of the windows that do not slide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Part {
+    /// What there is up to the record of the one that the record lies in: the default.
+    #[default]
+    SoFar,
+    /// The one before.
+    Previous,
 }
 
 /// The closed set of window shapes. One more is a design change, so this is an enum, not a table.
@@ -45,6 +58,17 @@ pub(super) enum Shape {
     Rows {
         /// Records.
         rows: usize,
+    },
+    /// A span of a grid, its beginning included.
+    Tumbling(Grid, Part),
+    /// Events that follow each other with no pause longer than the gap.
+    Session {
+        /// Microseconds.
+        gap_us: i64,
+        /// How far back events are looked at, microseconds.
+        within_us: i64,
+        /// This one or the one before.
+        part: Part,
     },
 }
 
@@ -65,30 +89,30 @@ impl Own {
     }
 }
 
-/// A shape and its ends.
+/// A shape, its ends, and what of it is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
     pub(super) shape: Shape,
+    /// Of windows that slide.
     pub(super) closed: Closed,
+    /// How long before the record's event time the window ends, microseconds; of windows by time.
+    pub(super) delay_us: i64,
+    /// True if the record itself is left out; others of its time are not. Only of windows that would
+    /// hold it.
+    pub(super) exclude_current: bool,
 }
 
 impl Extent {
-    /// Reads `1h` or `20 rows`.
-    pub(super) fn parse(over: &str) -> Option<Shape> {
-        if let Some(number) = over.strip_suffix("rows").or_else(|| over.strip_suffix("row")) {
-            let rows = number.trim().parse().ok().filter(|rows| *rows > 0)?;
-            return Some(Shape::Rows { rows });
-        }
-        let span_us = Span::parse(over)?.us;
-        (span_us > 0).then_some(Shape::Time { span_us })
-    }
-
     /// What of the past a later record can still see.
     pub(super) fn retention(self) -> Retention {
-        match self.shape {
-            Shape::Time { span_us } => Retention { time_us: Some(span_us), rows: None },
-            Shape::Rows { rows } => Retention { time_us: None, rows: Some(rows) },
-        }
+        let time_us = match self.shape {
+            Shape::Rows { rows } => return Retention { time_us: None, rows: Some(rows) },
+            Shape::Time { span_us } => span_us.saturating_add(self.delay_us),
+            Shape::Tumbling(grid, Part::SoFar) => grid.reach_us(1),
+            Shape::Tumbling(grid, Part::Previous) => grid.reach_us(2),
+            Shape::Session { within_us, .. } => within_us,
+        };
+        Retention { time_us: Some(time_us), rows: None }
     }
 
     /// The events that the window of the record at `own` holds.
@@ -97,24 +121,60 @@ impl Extent {
     /// yet: the end of a window that holds its record is right behind it. A window by time that
     /// is open on the right holds no event of the record's own time.
     pub(super) fn range(self, buffer: &EventBuffer, own: Own) -> [Place; 2] {
-        let Self { shape, closed } = self;
-        match shape {
-            Shape::Time { span_us } => {
-                let past = own.time.saturating_sub(span_us);
-                let first = if closed.left() { past } else { past.saturating_add(1) };
-                let end = if closed.right() { own.end() } else { buffer.seek(own.time) };
-                [buffer.seek(first), end]
+        match self.shape {
+            Shape::Time { span_us } => self.range_of_time(span_us, buffer, own),
+            Shape::Rows { rows } => self.range_of_rows(rows, buffer, own),
+            Shape::Tumbling(grid, Part::SoFar) => {
+                [buffer.seek(grid.start(own.time)), self.end(own)]
             }
-            Shape::Rows { rows } => {
-                let end = if closed.right() { own.end() } else { own.place };
-                let before = match closed {
-                    Closed::Right | Closed::Left => rows,
-                    Closed::Both => rows.saturating_add(1),
-                    Closed::None => rows - 1,
-                };
-                [buffer.back(end, before), end]
+            Shape::Tumbling(grid, Part::Previous) => {
+                let start = grid.start(own.time);
+                [buffer.seek(grid.before(start)), buffer.seek(start)]
+            }
+            Shape::Session { gap_us, within_us, part } => {
+                let oldest = buffer.seek(own.time.saturating_sub(within_us));
+                let end = self.end(own);
+                let start = buffer.back_to_pause(oldest, end, own.time, gap_us);
+                match part {
+                    Part::SoFar => [start, end],
+                    Part::Previous => {
+                        let last = buffer.last_time_before(oldest, start);
+                        let before = last.map_or(start, |last| {
+                            buffer.back_to_pause(oldest, start, last, gap_us)
+                        });
+                        [before, start]
+                    }
+                }
             }
         }
+    }
+
+    fn end(self, own: Own) -> Place {
+        if self.exclude_current { own.place } else { own.end() }
+    }
+
+    fn range_of_time(self, span_us: i64, buffer: &EventBuffer, own: Own) -> [Place; 2] {
+        let last = own.time.saturating_sub(self.delay_us);
+        let past = last.saturating_sub(span_us);
+        let first = if self.closed.left() { past } else { past.saturating_add(1) };
+        let end = if !self.closed.right() {
+            buffer.seek(last)
+        } else if self.delay_us > 0 {
+            buffer.seek(last.saturating_add(1))
+        } else {
+            self.end(own)
+        };
+        [buffer.seek(first), end]
+    }
+
+    fn range_of_rows(self, rows: usize, buffer: &EventBuffer, own: Own) -> [Place; 2] {
+        let end = if self.closed.right() { own.end() } else { own.place };
+        let before = match self.closed {
+            Closed::Right | Closed::Left => rows,
+            Closed::Both => rows.saturating_add(1),
+            Closed::None => rows - 1,
+        };
+        [buffer.back(end, before), end]
     }
 }
 
@@ -125,14 +185,33 @@ impl fmt::Display for Extent {
             Shape::Time { span_us } => {
                 let open = if self.closed.left() { '[' } else { '(' };
                 let close = if self.closed.right() { ']' } else { ')' };
-                write!(f, "{open}t - {}, t{close}", Span { us: span_us })
+                let reach = Span { us: span_us.saturating_add(self.delay_us) };
+                write!(f, "{open}t - {reach}, t")?;
+                if self.delay_us > 0 {
+                    write!(f, " - {}", Span { us: self.delay_us })?;
+                }
+                write!(f, "{close}")?;
             }
             Shape::Rows { rows } => {
                 let rows = if self.closed == Closed::Both { rows.saturating_add(1) } else { rows };
                 let rows = if self.closed == Closed::None { rows - 1 } else { rows };
                 let own = if self.closed.right() { "with" } else { "without" };
-                write!(f, "last {rows} rows, {own} the record itself")
+                write!(f, "last {rows} rows, {own} the record itself")?;
+            }
+            Shape::Tumbling(grid, part) => {
+                let which = if part == Part::SoFar { "this" } else { "the previous" };
+                let zone = grid.zone.map_or("UTC", Tz::name);
+                write!(f, "{which} {} of {zone}", Span { us: grid.span_us })?;
+                if grid.offset_us > 0 {
+                    write!(f, ", begun {} later", Span { us: grid.offset_us })?;
+                }
+            }
+            Shape::Session { gap_us, within_us, part } => {
+                let which = if part == Part::SoFar { "this" } else { "the previous" };
+                let (gap, within) = (Span { us: gap_us }, Span { us: within_us });
+                write!(f, "{which} session, pauses up to {gap}, of the last {within}")?;
             }
         }
+        if self.exclude_current { write!(f, " without the record itself") } else { Ok(()) }
     }
 }

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     aggregate::{
-        Event, EventBuffer, Kind, Needs, Pool, Retention, SavedBuffers, Summary, Symbols, Texts,
-        key_range, read_keys, restore_buffers,
+        Content, Event, EventBuffer, Held, Kind, Needs, Pool, Retention, SavedBuffers, Scan,
+        Summary, Symbols, Texts, key_range, read_keys, restore_buffers,
     },
     batch::{Rows, Slot},
     state::{
@@ -28,6 +28,8 @@ pub(super) struct LaneWindow {
     pub(super) needs: Needs,
     /// One per row of the current batch.
     pub(super) summaries: Vec<Summary>,
+    /// What looks at all events of the window.
+    scans: Vec<Box<dyn Scan>>,
 }
 
 const PROGRESS: &[Column] = &[("slots", Type::Word)];
@@ -68,6 +70,8 @@ pub(super) struct Lane {
     slots: usize,
     keys: Vec<i64>,
     pub(super) texts: Texts,
+    /// The events of the window that is scanned.
+    scanned: Vec<Held>,
 }
 
 impl Lane {
@@ -83,12 +87,14 @@ impl Lane {
             slots: 0,
             keys: Vec::new(),
             texts: Texts::default(),
+            scanned: Vec::new(),
         }
     }
 
     /// Adds a window before any row was seen, and gives its index.
     pub(super) fn add(&mut self, extent: Extent, needs: Needs) -> usize {
-        self.windows.push(LaneWindow { extent, needs, summaries: Vec::new() });
+        let (summaries, scans) = (Vec::new(), Vec::new());
+        self.windows.push(LaneWindow { extent, needs, summaries, scans });
         let asked = extent.retention();
         self.retention.time_us = self.retention.time_us.max(asked.time_us);
         self.retention.rows = self.retention.rows.max(asked.rows);
@@ -101,6 +107,17 @@ impl Lane {
         };
         self.pool = Pool::new(kind, needs);
         self.windows.len() - 1
+    }
+
+    /// Adds a look at all events of a window, and gives its index there.
+    pub(super) fn add_scan(&mut self, window: usize, scan: Box<dyn Scan>) -> usize {
+        self.windows[window].scans.push(scan);
+        self.windows[window].scans.len() - 1
+    }
+
+    /// What one of a window's scans has made of the rows.
+    pub(super) fn scanned(&mut self, window: usize, scan: usize) -> ArrayRef {
+        self.windows[window].scans[scan].finish()
     }
 
     /// True if records without a value are kept too.
@@ -151,12 +168,24 @@ impl Lane {
             let range = window.extent.range(buffer, own);
             let mut summary = buffer.summary(range, place, window.needs, &self.pool);
             summary.time = event.time;
+            summary.own = event.valid.then_some(event.key);
             if self.pool.kind() == Kind::Text && summary.n > 0 {
                 let mut copy = |key| self.texts.push(self.symbols.text(key));
                 summary.first = if window.needs.first { copy(summary.first) } else { 0 };
                 summary.last = if window.needs.last { copy(summary.last) } else { 0 };
             }
             window.summaries.push(summary);
+            if !window.scans.is_empty() {
+                buffer.collect(range, &mut self.scanned);
+                let content = Content {
+                    events: &self.scanned,
+                    kind: self.pool.kind(),
+                    symbols: &self.symbols,
+                    own: summary.own,
+                    has_own: event.valid && range[0] <= place && place < range[1],
+                };
+                window.scans.iter_mut().for_each(|scan| scan.take(&content));
+            }
         }
         self.release();
     }

@@ -1,4 +1,4 @@
-//! Sliding windows per key: each row gets what its windows hold as of its own event time.
+//! Windows per key: each row gets what its windows hold as of its own event time.
 //!
 //! A window `over: w` at a record with event time t holds the values of its key with event time in
 //! (t - w, t], itself included, that precede it in (event time, offset) order. A record that comes
@@ -11,6 +11,10 @@
 //! that does not hold leaves a row without value, as FILTER does. `closed: left` shifts it one row
 //! back, off the record itself; `both` and `none` add and take a row at the far end, as in pandas.
 //!
+//! Windows that stand still are looked at from the record too: a tumbling one holds what its span
+//! has up to the record, a session what follows each other without a long pause up to it; or each
+//! the one before. So all shapes are ranges of the same events.
+//!
 //! What is kept is what a record at or after the watermark can see, by each row's own watermark. A
 //! late record that is kept by policy sees what of the past is retained; inside the retention it is
 //! put in, outside it only its own row sees it.
@@ -19,8 +23,10 @@
 //! another length costs a search, not a copy. Every row is taken in on its own, with its own
 //! watermark, so that cutting the same rows into other batches changes no bit.
 
+mod calendar;
 mod condition;
 mod extent;
+mod keys;
 mod lane;
 mod plan;
 mod spec;
@@ -28,7 +34,7 @@ mod spec;
 pub use plan::{WindowPlan, spec_schema};
 
 use crate::{
-    aggregate::{Aggregate, Frame, Needs},
+    aggregate::{Aggregate, Frame, Needs, OfSummary},
     batch::{Reason, Rejections, Rows, Slot},
     registry::{Node, Position, Problem},
     state::{
@@ -38,7 +44,7 @@ use crate::{
 };
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
-    compute::filter,
+    compute::{filter, nullif},
     datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
 };
 use condition::Condition;
@@ -61,7 +67,41 @@ pub struct Windows {
 struct Column {
     lane: usize,
     window: usize,
-    aggregate: Box<dyn Aggregate>,
+    made: Made,
+    /// Null in windows of fewer values.
+    min_count: u64,
+}
+
+/// What a column is made by.
+#[derive(Debug)]
+enum Made {
+    Summaries(Box<dyn OfSummary>),
+    /// A scan of the window, by its index there.
+    Scan(usize),
+}
+
+impl Column {
+    /// One value per row that its lane has taken in.
+    fn of(&self, lane: &mut Lane) -> ArrayRef {
+        let column = self.computed(lane);
+        let summaries = &lane.windows[self.window].summaries;
+        if summaries.iter().all(|summary| summary.n >= self.min_count) {
+            return column;
+        }
+        let few = summaries.iter().map(|summary| Some(summary.n < self.min_count));
+        nullif(&column, &few.collect()).expect("a flag per value")
+    }
+
+    fn computed(&self, lane: &mut Lane) -> ArrayRef {
+        match &self.made {
+            Made::Scan(index) => lane.scanned(self.window, *index),
+            Made::Summaries(aggregate) => aggregate.column(&Frame {
+                summaries: &lane.windows[self.window].summaries,
+                input: lane.column.as_ref().map(|(_, data_type)| data_type),
+                texts: &lane.texts,
+            }),
+        }
+    }
 }
 
 impl Windows {
@@ -103,8 +143,16 @@ impl Windows {
         let needs = needs.reduce(Needs::union).unwrap_or_default();
         let window = self.lanes[lane].add(spec.extent, needs);
         self.plans.push(WindowPlan::new(lane, &spec));
-        let aggregates = spec.computed.into_iter().map(|c| c.aggregate);
-        self.columns.extend(aggregates.map(|aggregate| Column { lane, window, aggregate }));
+        let input = spec.column.as_ref().map(|(_, _, data_type)| data_type);
+        for computed in spec.computed {
+            let made = match computed.aggregate {
+                Aggregate::Summary(aggregate) => Made::Summaries(aggregate),
+                Aggregate::Events(aggregate) => {
+                    Made::Scan(self.lanes[lane].add_scan(window, aggregate.scan(input)))
+                }
+            };
+            self.columns.push(Column { lane, window, made, min_count: computed.min_count });
+        }
         Ok(())
     }
 
@@ -141,14 +189,8 @@ impl Windows {
             lane.advance(&rows, condition);
         }
         let mut columns = rows.columns.columns().to_vec();
-        columns.extend(self.columns.iter().map(|column| {
-            let lane = &self.lanes[column.lane];
-            column.aggregate.column(&Frame {
-                summaries: &lane.windows[column.window].summaries,
-                input: lane.column.as_ref().map(|(_, data_type)| data_type),
-                texts: &lane.texts,
-            })
-        }));
+        let lanes = &mut self.lanes;
+        columns.extend(self.columns.iter().map(|column| column.of(&mut lanes[column.lane])));
         rows.columns = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .expect("one value per row, of the type that was declared");
         rows

@@ -75,18 +75,54 @@ pub fn spec_schema() -> Schema {
     let item = json_schema!({ "anyOf": [{ "enum": names }, map] });
     json_schema!({
         "type": "object",
-        "description": "A sliding window per key and what is computed over it.",
+        "description": "A window per key and what is computed over it.",
         "properties": {
             "over": {
                 "type": "string",
                 "description": "A duration such as 1h, or a number of rows such as 20 rows."
             },
+            "tumbling": {
+                "type": "string",
+                "description": "The length of spans that follow each other, such as 1d."
+            },
+            "session": {
+                "type": "string",
+                "description": "The longest pause between two events of a session, such as 30m."
+            },
+            "part": {
+                "enum": ["so_far", "previous"], "default": "so_far",
+                "description": "Of tumbling windows and sessions: up to the record, or the one before."
+            },
+            "offset": {
+                "type": "string",
+                "description": "Where tumbling windows begin, from 1970-01-01T00:00 on."
+            },
+            "zone": {
+                "type": "string",
+                "description": "The time zone whose days tumbling windows are, such as Europe/Berlin."
+            },
+            "within": {
+                "type": "string",
+                "description": "How far back events of a session are looked for."
+            },
             "of": { "type": "string", "description": "The column; without one, records count." },
             "where": { "type": "string", "description": "SQL: which records count." },
             "closed": { "enum": ["right", "both", "left", "none"], "default": "right" },
+            "delay": {
+                "type": "string",
+                "description": "How long before the record's event time the window ends."
+            },
+            "exclude_current": {
+                "type": "boolean", "default": false,
+                "description": "Leaves the record itself out of its window."
+            },
+            "min_count": {
+                "type": "integer", "minimum": 0, "default": 0,
+                "description": "Values below which there is nothing but the count."
+            },
             "compute": { "anyOf": [{ "type": "array", "items": item }, map] }
         },
-        "required": ["over", "compute"],
+        "required": ["compute"],
         "additionalProperties": false
     })
 }

@@ -6,15 +6,15 @@
 //!
 //! `compute` is a list of aggregates, each a name or one key with options (`std: { ddof: 0 }`), or
 //! a map from aggregate to the name of its column or to options. Among the options, `as` names the
-//! column; the default is `{of}_{aggregate}_{over}`, with `over` as written: `1h`, `20r`.
+//! column; the default is `{of}_{aggregate}_{window}`: `1h`, `20r`, `1d_tumbling`, `30m_session`.
+//! What the other keys say is told by [`Keys`].
 
-use super::extent::{Closed, Extent, Shape};
+use super::{extent::Extent, keys::Keys};
 use crate::{
     aggregate::{AGGREGATES, Aggregate, Kind, Output},
     registry::{self, Node, Position, Problem, Value},
 };
 use arrow::datatypes::{DataType, SchemaRef};
-use serde::{Deserialize, de::IgnoredAny};
 
 /// A window and what is computed over it.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Spec {
     pub(super) column: Option<(usize, String, DataType)>,
     /// The text under `where`.
     pub(super) condition: Option<Node>,
+    /// Values below which there is nothing to compute.
+    pub(super) min_count: u64,
     pub(super) computed: Vec<Computed>,
 }
 
@@ -34,52 +36,27 @@ pub(super) struct Computed {
     pub(super) name: String,
     pub(super) at: Position,
     pub(super) aggregate_name: &'static str,
-    pub(super) aggregate: Box<dyn Aggregate>,
+    pub(super) aggregate: Aggregate,
     pub(super) output: Output,
+    /// Values below which it is null.
+    pub(super) min_count: u64,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keys {
-    over: String,
-    of: Option<String>,
-    #[serde(rename = "where")]
-    _condition: Option<IgnoredAny>,
-    #[serde(default)]
-    closed: Closed,
-    #[serde(rename = "compute")]
-    _compute: IgnoredAny,
-}
-
-/// Shapes that are designed but not built, by the key that asks for them.
-const NOT_YET: [&str; 3] = ["tumbling", "session", "hopping"];
-
-/// A time or a number of rows, in words.
-const OVER: &str = "a duration such as 1h, or a number of rows such as 20 rows";
 
 impl Spec {
     /// Reads one window.
     pub(super) fn parse(node: &Node, schema: &SchemaRef) -> Result<Self, Problem> {
-        refuse_other_shapes(node)?;
-        let keys: Keys = registry::options(node)?;
-        let over = keys.over.trim();
-        let shape = Extent::parse(over).ok_or_else(|| {
-            Problem::new(node.at("over"), format!("`{over}` is no length of a window"))
-                .expected(OVER)
-        })?;
+        let keys = Keys::read(node)?;
+        let (extent, suffix) = keys.extent(node)?;
         let column = match keys.of {
             Some(name) => Some(find_column(name, node.at("of"), schema)?),
             None => None,
         };
         let mut spec = Self {
-            extent: Extent { shape, closed: keys.closed },
+            extent,
             column,
             condition: node.get("where").cloned(),
+            min_count: keys.min_count,
             computed: Vec::new(),
-        };
-        let suffix = match shape {
-            Shape::Time { .. } => over.split_whitespace().collect(),
-            Shape::Rows { rows } => format!("{rows}r"),
         };
         let compute = node.get("compute").expect("its presence was checked");
         for asked in Asked::all(compute)? {
@@ -103,24 +80,16 @@ impl Spec {
             };
             Problem::new(at, what).expected(takes)
         })?;
+        // Below `min_count` there is only the count.
+        let min_count = if component.name == "count" { 0 } else { self.min_count };
+        let output = Output { nullable: output.nullable || min_count > 0, ..output };
         let (name, at) = name.unwrap_or_else(|| {
             let of = of.map(|(_, column, _)| format!("{column}_")).unwrap_or_default();
             (format!("{of}{}_{suffix}", component.name), at)
         });
-        Ok(Computed { name, at, aggregate_name: component.name, aggregate, output })
+        let aggregate_name = component.name;
+        Ok(Computed { name, at, aggregate_name, aggregate, output, min_count })
     }
-}
-
-fn refuse_other_shapes(node: &Node) -> Result<(), Problem> {
-    let entries = node.as_map().ok_or_else(|| {
-        Problem::new(node.at, format!("wrong type: {}", node.kind()))
-            .expected("a window such as { over: 1h, of: amount, compute: [mean] }")
-    })?;
-    let other = entries.iter().find(|(key, _, _)| NOT_YET.contains(&key.as_str()));
-    other.map_or(Ok(()), |(key, at, _)| {
-        Err(Problem::new(*at, format!("`{key}` windows come with the window catalogue"))
-            .expected(format!("`over` with {OVER}")))
-    })
 }
 
 fn find_column(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zoneinfo
 
 import card
 import flights
@@ -34,6 +35,44 @@ class Windows(unittest.TestCase):
         self.assertEqual(places(self.events.windows(10, "both")), [[0], [0, 1], [2], [1, 2, 3]])
         self.assertEqual(places(self.events.windows(10, "left")), [[], [0], [], [1]])
         self.assertEqual(places(self.events.windows(10, "none")), [[], [], [], []])
+
+    def test_a_window_may_end_before_its_record(self):
+        self.assertEqual(places(self.events.windows(10, delay=10)), [[], [0], [], [1]])
+        self.assertEqual(places(self.events.windows(10, "both", delay=10)), [[], [0], [0], [0, 1]])
+
+    def test_the_record_itself_may_be_left_out(self):
+        found = self.events.windows(10, without_own=True)
+        self.assertEqual(places(found), [[], [], [], [2]])
+
+    def test_spans_of_a_grid_begin_with_their_beginning(self):
+        self.assertEqual(places(self.events.tumbling(20)), [[0], [1], [2], [1, 2, 3]])
+        self.assertEqual(places(self.events.tumbling(20, offset=10)), [[0], [0, 1], [2], [2, 3]])
+        self.assertEqual(places(self.events.tumbling(20, previous=True)), [[], [0], [0], [0]])
+
+    def test_days_of_a_zone(self):
+        berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+        hour = 3_600_000_000
+        # 2026-03-29 there is from 23 h UTC of the day before to 22 h UTC.
+        start = windows.shown_first(20_541 * windows.DAY, berlin)
+        events = windows.Events([start - 1, start, start + 23 * hour - 1, start + 23 * hour], range(4))
+        self.assertEqual(places(events.tumbling(windows.DAY, zone=berlin)), [[0], [1], [1, 2], [3]])
+        before = places(events.tumbling(windows.DAY, zone=berlin, previous=True))
+        self.assertEqual(before, [[], [0], [0], [1, 2]])
+        # Clocks are moved over 02:10 then, at 01 h UTC.
+        missing = windows.shown_first(20_541 * windows.DAY + 130 * 60_000_000, berlin)
+        self.assertEqual(missing, start + 2 * hour)
+
+    def test_a_session_ends_with_a_pause(self):
+        events = windows.Events([10, 15, 30, 34, 60], range(5))
+        every = np.ones(5, dtype=bool)
+        found = events.session(5, 100, every)
+        self.assertEqual(places(found), [[0], [0, 1], [2], [2, 3], [4]])
+        found = events.session(5, 100, every, previous=True)
+        self.assertEqual(places(found), [[], [], [0, 1], [0, 1], [2, 3]])
+        self.assertEqual(places(events.session(5, 3, every)), [[0], [1], [2], [3], [4]])
+        # One that does not count is not of a session and does not hold one together.
+        some = np.array([True, False, True, True, True])
+        self.assertEqual(places(events.session(5, 100, some))[:2], [[0], [0]])
 
     def test_rows_count_back_from_the_own_place(self):
         self.assertEqual(places(self.events.rows(2)), [[0], [0, 1], [0, 2], [2, 3]])

@@ -7,8 +7,7 @@ use crate::{
 use proptest::prelude::*;
 use std::{fmt::Write, sync::Arc};
 
-const NEEDS: Needs =
-    Needs { moments: true, extremes: true, first: true, last: true, previous: true };
+const NEEDS: Needs = Needs::ALL;
 const TEXT_NEEDS: Needs = Needs { moments: false, extremes: false, ..NEEDS };
 const SLOTS: Slot = 40;
 

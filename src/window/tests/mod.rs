@@ -2,6 +2,7 @@
 
 mod naive;
 mod errors;
+mod events;
 mod precision;
 
 use super::*;
@@ -125,13 +126,74 @@ fn bits(column: &ArrayRef) -> ArrayRef {
     }
 }
 
+#[test]
+fn below_min_count_there_is_only_the_count() {
+    let mut windows = build(
+        "[{ over: 10us, of: x, min_count: 2, compute: [count, sum, min, distinct, median] }]",
+    );
+    let records = [1, 2, 50].map(|time| Record::new(0, time, 4.0));
+    let out = run(&mut windows, &records, 0, &[]).remove(0);
+    assert_eq!([0, 1, 2].map(|row| count(&out, "x_count_10us", row)), [1, 2, 1]);
+    for name in ["sum", "min", "distinct", "median"] {
+        let column = out.column_by_name(&format!("x_{name}_10us")).unwrap();
+        assert_eq!([0, 1, 2].map(|row| column.is_null(row)), [true, false, true], "{name}");
+    }
+}
+
+/// Where JSON would show a null for both.
+#[test]
+fn what_equal_values_have_not_is_null_and_no_nan() {
+    let mut windows = build("[{ over: 10us, of: x, compute: [std, skew, kurt, zscore, slope] }]");
+    let records = [1, 2, 3, 4, 5].map(|time| Record::new(0, time, 0.1));
+    let out = run(&mut windows, &records, 0, &[]).remove(0);
+    for name in ["skew", "kurt", "zscore"] {
+        assert_eq!(float(&out, &format!("x_{name}_10us"), 4), None, "{name}");
+    }
+    for name in ["std", "slope"] {
+        assert_eq!(float(&out, &format!("x_{name}_10us"), 4), Some(0.0), "{name}");
+    }
+}
+
+/// Names of columns tell the windows apart.
+#[test]
+fn every_shape_has_a_name_of_its_own() {
+    let windows = build(
+        "[{ over: 1h, compute: [count] }, { over: 1h, delay: 7d, compute: [count] },
+          { tumbling: 1h, compute: [count] }, { tumbling: 1h, part: previous, compute: [count] },
+          { session: 1h, within: 1d, compute: [count] },
+          { session: 1h, within: 1d, part: previous, compute: [count] }]",
+    );
+    let schema = windows.schema();
+    let names: Vec<&str> = schema.fields().iter().skip(3).map(|f| f.name().as_str()).collect();
+    let expected = [
+        "count_1h",
+        "count_1h_delay_7d",
+        "count_1h_tumbling",
+        "count_1h_tumbling_previous",
+        "count_1h_session",
+        "count_1h_session_previous",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(windows.horizon(), Horizon::For(7 * 86_400_000_000 + 3_600_000_000));
+    let shapes: Vec<String> = windows.describe().into_iter().map(|plan| plan.shape).collect();
+    assert_eq!(shapes[1], "(t - 169h, t - 1w]");
+    assert_eq!(shapes[3], "the previous 1h of UTC");
+}
+
 const SPECS: &str = r"
 - { over: 9us, of: x, compute: [count, sum, mean, std, min, max, first, last, time_since_last] }
 - { over: 400us, of: x, closed: both, compute: [count, sum, mean, std, max] }
 - { over: 11 rows, of: x, compute: [count, sum, std, min, last, time_since_last] }
 - { over: 150 rows, of: x, closed: left, where: flag, compute: { mean: rows_mean, first: rows_first } }
 - { over: 50us, of: text, compute: [count, first, last] }
-- { over: 50us, compute: [count, time_since_last] }
+- { over: 50us, compute: [count, time_since_last, time_since_first, gap_mean, gap_std] }
+- { over: 70us, of: x, closed: both, compute: [median, mad, skew, slope, lag, rank, distinct, mode, list: { max: 3 }] }
+- { tumbling: 90us, offset: 3us, of: x, compute: [count, std, { quantile: { q: 0.2 } }] }
+- { tumbling: 90us, part: previous, of: x, compute: [count, std, mode] }
+- { session: 2us, within: 200us, of: x, min_count: 3, compute: [count, mean, entropy] }
+- { session: 2us, within: 200us, part: previous, of: text, compute: [count, last] }
+- { over: 60us, delay: 20us, of: x, compute: [count, std, rank] }
+- { over: 30 rows, of: text, where: flag, compute: { nth: { n: -2 }, mode: {}, entropy: {}, top_k: { k: 2 } } }
 ";
 
 proptest! {

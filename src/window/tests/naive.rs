@@ -3,36 +3,70 @@
 use super::*;
 
 #[derive(Debug, Clone, Copy)]
-enum Over {
+pub(super) enum Over {
     Time(i64),
     Rows(usize),
+    /// Length and delay.
+    Delayed(i64, i64),
+    /// Length, offset, and whether it is the one before.
+    Tumbling(i64, i64, bool),
+    /// Longest pause, how far back, and whether it is the one before.
+    Session(i64, i64, bool),
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Window {
-    name: &'static str,
-    over: Over,
-    left: bool,
-    right: bool,
-    filtered: bool,
+#[expect(clippy::struct_excessive_bools, reason = "the options of a window")]
+pub(super) struct Window {
+    pub(super) name: &'static str,
+    pub(super) over: Over,
+    pub(super) left: bool,
+    pub(super) right: bool,
+    pub(super) filtered: bool,
+    pub(super) without_own: bool,
 }
 
 /// The records in the window of record `i`, in (event time, offset) order, each with its index.
-fn members(records: &[Record], i: usize, window: Window) -> Vec<usize> {
+pub(super) fn members(records: &[Record], i: usize, window: Window) -> Vec<usize> {
     let own = &records[i];
     let mut before: Vec<usize> = (0..=i)
         .filter(|j| records[*j].slot == own.slot)
         .filter(|j| (records[*j].time, *j) <= (own.time, i))
         .collect();
     before.sort_by_key(|j| (records[*j].time, *j));
+    let counts = |j: &usize| {
+        records[*j].value.is_some() && (!window.filtered || records[*j].flag == Some(true))
+    };
     let mut members: Vec<usize> = match window.over {
-        Over::Time(span) => {
-            let low = own.time - span;
+        Over::Time(_) | Over::Delayed(..) => {
+            let (span, delay) = match window.over {
+                Over::Delayed(span, delay) => (span, delay),
+                Over::Time(span) => (span, 0),
+                _ => unreachable!("one of these"),
+            };
+            let (low, high) = (own.time - delay - span, own.time - delay);
             let inside = |time: i64| {
                 (low < time || window.left && time == low)
-                    && (time < own.time || window.right && time == own.time)
+                    && (time < high || window.right && time == high)
             };
             before.into_iter().filter(|j| inside(records[*j].time)).collect()
+        }
+        Over::Tumbling(span, offset, previous) => {
+            let number = |j: usize| (records[j].time - offset).div_euclid(span);
+            let wanted = number(i) - i64::from(previous);
+            before.into_iter().filter(|j| number(*j) == wanted).collect()
+        }
+        Over::Session(gap, within, previous) => {
+            let recent = before.iter().filter(|j| records[**j].time >= own.time - within);
+            let recent: Vec<usize> = recent.copied().filter(counts).collect();
+            // Numbers of sessions from the newest one on, which is the record's own if it is near.
+            let (mut number, mut follower, mut session) = (0, own.time, Vec::new());
+            for j in recent.into_iter().rev() {
+                number += u32::from(follower - records[j].time > gap);
+                follower = records[j].time;
+                session.push((number, j));
+            }
+            session.retain(|(number, _)| *number == u32::from(previous));
+            session.into_iter().rev().map(|(_, j)| j).collect()
         }
         Over::Rows(rows) => {
             // The row `rows` before counts if the left end is closed, the record itself if the
@@ -48,9 +82,9 @@ fn members(records: &[Record], i: usize, window: Window) -> Vec<usize> {
             before[low..own_rank + usize::from(window.right)].to_vec()
         }
     };
-    members.retain(|j| records[*j].value.is_some());
-    if window.filtered {
-        members.retain(|j| records[*j].flag == Some(true));
+    members.retain(counts);
+    if window.without_own {
+        members.retain(|j| *j != i);
     }
     members
 }
@@ -109,7 +143,7 @@ fn check(out: &RecordBatch, records: &[Record], i: usize, window: Window) {
     assert_eq!(bits("max"), values.iter().max_by(order).map(canonical), "{}", context());
 }
 
-const CLOSED: [(&str, bool, bool); 4] =
+pub(super) const CLOSED: [(&str, bool, bool); 4] =
     [("right", false, true), ("both", true, true), ("left", true, false), ("none", false, false)];
 
 /// Windows of all ends over the same column, long and short, filtered or not.
@@ -126,7 +160,8 @@ fn windows(overs: &[(&'static str, Over)], filtered: bool) -> (Windows, Vec<Wind
             specs.push(format!(
                 "- {{ over: {text}, of: x, closed: {closed}, {condition}compute: {{ {computed} }} }}"
             ));
-            all.push(Window { name, over: *over, left, right, filtered });
+            let without_own = false;
+            all.push(Window { name, over: *over, left, right, filtered, without_own });
         }
     }
     (build(&specs.join("\n")), all)
@@ -171,6 +206,44 @@ proptest! {
     }
 }
 
+/// Shapes beside the plain ones: keys, shape, whether the record itself is left out.
+const OTHERS: [(&str, Over, bool); 9] = [
+    ("over: 17us, delay: 9us", Over::Delayed(17, 9), false),
+    ("over: 40us, delay: 200us", Over::Delayed(40, 200), false),
+    ("over: 40us, exclude_current: true", Over::Time(40), true),
+    ("tumbling: 20us", Over::Tumbling(20, 0, false), false),
+    ("tumbling: 20us, offset: 7us, exclude_current: true", Over::Tumbling(20, 7, false), true),
+    ("tumbling: 33us, offset: 7us, part: previous", Over::Tumbling(33, 7, true), false),
+    ("session: 2us, within: 50us", Over::Session(2, 50, false), false),
+    ("session: 2us, within: 90us, part: previous", Over::Session(2, 90, true), false),
+    ("session: 3us, within: 300us, exclude_current: true", Over::Session(3, 300, false), true),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn other_shapes_equal_their_definition(
+        records in streams(350, 25),
+        filtered in any::<bool>(),
+        beside_rows in any::<bool>(),
+    ) {
+        // An engine each: beside others a lane would keep what they need.
+        for (keys, over, without_own) in OTHERS {
+            let condition = if filtered { "where: flag, " } else { "" };
+            let computed = AGGREGATE_NAMES.map(|aggregate| format!("{aggregate}: w_{aggregate}"));
+            let computed = computed.join(", ");
+            let spec = format!("- {{ {keys}, of: x, {condition}compute: {{ {computed} }} }}");
+            // The lane then keeps records without a value too.
+            let rows = format!("- {{ over: 3 rows, of: x, {condition}compute: [sum] }}");
+            let mut engine = build(&[spec, if beside_rows { rows } else { String::new() }].join("\n"));
+            let out = run(&mut engine, &records, 25, &[]).remove(0);
+            let window = Window { name: "w", over, left: false, right: true, filtered, without_own };
+            (0..records.len()).for_each(|i| check(&out, &records, i, window));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
 
@@ -187,8 +260,8 @@ proptest! {
             .iter()
             .map(|r| Record { value: r.text.map(|_| 0.0), ..r.clone() })
             .collect();
-        let window =
-            Window { name: "", over: Over::Time(60), left: false, right: true, filtered: false };
+        let (left, right, filtered, without_own) = (false, true, false, false);
+        let window = Window { name: "", over: Over::Time(60), left, right, filtered, without_own };
         for i in 0..records.len() {
             let members = members(&marked, i, window);
             let at = |j: Option<&usize>| j.and_then(|j| records[*j].text).map(str::to_owned);

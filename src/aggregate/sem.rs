@@ -1,0 +1,30 @@
+//! `sem`: the standard error of the mean.
+
+use super::{Aggregate, Build, Ddof, Frame, Needs, OfSummary, Output, float_of_numbers, floats};
+use crate::registry::{self, Component, schema_of};
+use arrow::{array::ArrayRef, datatypes::DataType};
+
+pub(super) const COMPONENT: Component<Build> = Component {
+    name: "sem",
+    summary: "The standard error of the mean, std / sqrt(n), null unless there are more than `ddof`.",
+    example: "{ ddof: 0 }",
+    schema: schema_of::<Ddof>,
+    build: |node| registry::options(node).map(|ddof| Aggregate::summary(Sem(ddof))),
+};
+
+#[derive(Debug)]
+struct Sem(Ddof);
+
+impl OfSummary for Sem {
+    fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
+        float_of_numbers(input, true)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { moments: true, ..Needs::NONE }
+    }
+
+    fn column(&self, frame: &Frame<'_>) -> ArrayRef {
+        floats(frame, |s| Some((self.0.variance(s.n, s.m2)? / s.n as f64).sqrt()))
+    }
+}

@@ -1,0 +1,535 @@
+"""Every aggregate of the catalogue against pandas, numpy, scipy and DuckDB, through the real program.
+
+    python catalogue.py --binary MILLSTREAM [--write docs/catalogue.md]
+
+Seeded streams (ties, exact boundaries, disorder inside the lateness, nulls, constants, keys of one
+record) go through `millstream replay` with every aggregate over windows of each shape. What a window
+holds is what windows.py says; what is made of it is computed by a library. On streams in order pandas'
+own rolling windows are asked as well. An entry of the program that has no oracle here is a failure.
+"""
+
+import argparse
+import collections
+import json
+import math
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import zoneinfo
+
+import duckdb
+import numpy as np
+import pandas as pd
+import scipy.stats
+import windows
+
+# Both of a value's size and absolute.
+TOLERANCE = 1e-9
+START_MS = 1_767_225_600_000
+LATENESS_MS = 20_000
+# Mistakes printed per entry.
+SHOWN_MAX = 3
+
+
+class Window:
+    """The values that one record's window holds, in order, and the record's own."""
+
+    def __init__(self, places, events, column, own):
+        held = [place for place in places if column[place] is not None]
+        self.has_own = own in held
+        self.values = [column[place] for place in held]
+        self.array = np.array(self.values) if self.values and not isinstance(self.values[0], str) else None
+        # Seconds since the first event: those since 1970 leave no digits for parts of them.
+        seconds = (events.times - events.times[0]) / 1e6
+        self.times = [float(seconds[place]) for place in held]
+        self.own = column[own]
+        self.time = float(seconds[own])
+        self.before = [column[place] for place in held if place < own]
+        self.times_before = [float(seconds[place]) for place in held if place < own]
+        self.n = len(held)
+
+    def key(self):
+        """Windows of one key are one and the same to every entry."""
+        return tuple(self.values), tuple(self.times), self.own, self.time, self.has_own
+
+    def apart(self):
+        """The values less the first one: far from zero the libraries lose digits that are there."""
+        return self.array - self.array[0]
+
+
+def numbers(least, of):
+    """An entry of at least so many values, null below."""
+    return lambda w: float(of(w)) if w.n >= least else None
+
+
+def spread(least, of):
+    """The same, null also where all values are equal."""
+    return lambda w: float(of(w)) if w.n >= least and len(set(w.values)) > 1 else None
+
+
+def at(values, index):
+    return values[index] if -len(values) <= index < len(values) else None
+
+
+def zscore(w, ddof):
+    if w.own is None or w.n <= ddof or len(set(w.values)) < 2:
+        return None
+    return float((w.own - w.values[0] - np.mean(w.apart())) / np.std(w.apart(), ddof=ddof))
+
+
+def rank(w, method, pct):
+    if w.own is None:
+        return None
+    # The own value is the last one, in the window or added to it.
+    ranks = scipy.stats.rankdata(w.values if w.has_own else [*w.values, w.own], method=method)
+    return float(ranks[-1] / len(ranks) if pct else ranks[-1])
+
+
+def regression(w):
+    if len(set(w.times)) < 2:
+        return None
+    return statistics.linear_regression(w.times, w.apart().tolist()).slope
+
+
+def gaps(w):
+    return np.diff(np.array(w.times))
+
+
+def entropy(w, base=None):
+    counts = list(collections.Counter(w.values).values())
+    return float(scipy.stats.entropy(counts, base=base)) if counts else None
+
+
+def top(w, k):
+    counted = collections.Counter(w.values).items()
+    return [value for value, _ in sorted(counted, key=lambda pair: (-pair[1], pair[0]))[:k]] or None
+
+
+def rate(w):
+    seconds = w.times[-1] - w.times[0] if w.n else 0
+    return (w.values[-1] - w.values[0]) / seconds if seconds > 0 else None
+
+
+Entry = collections.namedtuple("Entry", "name options oracle of")
+
+QUANTILES = [
+    Entry("quantile", {"q": q, "interpolation": how}, f"numpy.quantile, method={how}",
+          numbers(1, lambda w, q=q, how=how: np.quantile(w.array, q, method=how)))
+    for q, how in [(0.9, "linear"), (0.1, "lower"), (0.3, "higher"), (0.75, "midpoint"), (0.5, "nearest")]
+]
+RANKS = [
+    Entry("rank", {"method": method, "pct": pct}, "scipy.stats.rankdata",
+          lambda w, method=method, pct=pct: rank(w, method, pct))
+    for method, pct in [("average", False), ("min", True), ("max", False)]
+]
+
+OF_NUMBERS = [
+    Entry("count", {}, "len", lambda w: w.n),
+    Entry("sum", {}, "math.fsum", lambda w: math.fsum(w.values)),
+    Entry("sum", {"null_when_empty": True}, "math.fsum", numbers(1, lambda w: math.fsum(w.values))),
+    Entry("mean", {}, "statistics.fmean", numbers(1, lambda w: statistics.fmean(w.values))),
+    Entry("var", {}, "numpy.var, ddof=1", numbers(2, lambda w: np.var(w.array, ddof=1))),
+    Entry("var", {"ddof": 0}, "numpy.var", numbers(1, lambda w: np.var(w.array))),
+    Entry("std", {}, "numpy.std, ddof=1", numbers(2, lambda w: np.std(w.array, ddof=1))),
+    Entry("std", {"ddof": 0}, "numpy.std", numbers(1, lambda w: np.std(w.array))),
+    Entry("sem", {}, "scipy.stats.sem", numbers(2, lambda w: scipy.stats.sem(w.array))),
+    Entry("skew", {}, "scipy.stats.skew, bias=False",
+          spread(3, lambda w: scipy.stats.skew(w.apart(), bias=False))),
+    Entry("skew", {"bias": True}, "scipy.stats.skew", spread(1, lambda w: scipy.stats.skew(w.apart()))),
+    Entry("kurt", {}, "scipy.stats.kurtosis, bias=False",
+          spread(4, lambda w: scipy.stats.kurtosis(w.apart(), bias=False))),
+    Entry("kurt", {"bias": True}, "scipy.stats.kurtosis",
+          spread(1, lambda w: scipy.stats.kurtosis(w.apart()))),
+    Entry("zscore", {}, "numpy.mean and std, ddof=1", lambda w: zscore(w, 1)),
+    Entry("zscore", {"ddof": 0}, "numpy.mean and std", lambda w: zscore(w, 0)),
+    Entry("min", {}, "min", numbers(1, lambda w: min(w.values))),
+    Entry("max", {}, "max", numbers(1, lambda w: max(w.values))),
+    Entry("range", {}, "numpy.ptp", numbers(1, lambda w: np.ptp(w.array))),
+    Entry("median", {}, "statistics.median", numbers(1, lambda w: statistics.median(w.values))),
+    *QUANTILES,
+    Entry("mad", {}, "scipy.stats.median_abs_deviation",
+          numbers(1, lambda w: scipy.stats.median_abs_deviation(w.array))),
+    Entry("mad", {"normal": True}, "scipy.stats.median_abs_deviation, scale='normal'",
+          numbers(1, lambda w: scipy.stats.median_abs_deviation(w.array, scale="normal"))),
+    *RANKS,
+    Entry("first", {}, "list", lambda w: at(w.values, 0)),
+    Entry("last", {}, "list", lambda w: at(w.values, -1)),
+    Entry("nth", {"n": 1}, "list", lambda w: at(w.values, 1)),
+    Entry("nth", {"n": -2}, "list", lambda w: at(w.values, -2)),
+    Entry("lag", {}, "list", lambda w: at(w.before, -1)),
+    Entry("lag", {"n": 3}, "list", lambda w: at(w.before, -3)),
+    Entry("delta", {}, "list", lambda w: w.values[-1] - w.values[0] if w.n else None),
+    Entry("rate", {}, "list", rate),
+    Entry("slope", {}, "statistics.linear_regression", regression),
+    Entry("time_since_last", {}, "list", lambda w: w.time - w.times_before[-1] if w.before else None),
+    Entry("time_since_first", {}, "list", lambda w: w.time - w.times[0] if w.n else None),
+    Entry("gap_mean", {}, "numpy.diff, mean", numbers(2, lambda w: np.mean(gaps(w)))),
+    Entry("gap_std", {}, "numpy.diff, std, ddof=1", numbers(3, lambda w: np.std(gaps(w), ddof=1))),
+    Entry("gap_std", {"ddof": 0}, "numpy.diff, std", numbers(2, lambda w: np.std(gaps(w)))),
+    Entry("distinct", {}, "set", lambda w: len(set(w.values))),
+    Entry("mode", {}, "statistics.multimode", numbers(1, lambda w: min(statistics.multimode(w.values)))),
+    Entry("entropy", {}, "scipy.stats.entropy", entropy),
+    Entry("entropy", {"base": 2}, "scipy.stats.entropy, base=2", lambda w: entropy(w, 2)),
+    Entry("top_k", {"k": 3}, "collections.Counter", lambda w: top(w, 3)),
+    Entry("list", {"max": 5}, "list", lambda w: w.values[-5:] or None),
+    Entry("histogram", {"edges": [-1.5, 0, 2, 40, 60]}, "numpy.histogram",
+          lambda w: np.histogram(w.values, [-1.5, 0, 2, 40, 60])[0].tolist()),
+]
+
+OF_TEXTS = [
+    Entry("count", {}, "len", lambda w: w.n),
+    Entry("first", {}, "list", lambda w: at(w.values, 0)),
+    Entry("last", {}, "list", lambda w: at(w.values, -1)),
+    Entry("nth", {"n": 2}, "list", lambda w: at(w.values, 2)),
+    Entry("lag", {}, "list", lambda w: at(w.before, -1)),
+    Entry("distinct", {}, "set", lambda w: len(set(w.values))),
+    Entry("mode", {}, "statistics.multimode",
+          lambda w: min(statistics.multimode(w.values)) if w.n else None),
+    Entry("entropy", {}, "scipy.stats.entropy", entropy),
+    Entry("top_k", {"k": 2}, "collections.Counter", lambda w: top(w, 2)),
+    Entry("list", {"max": 4}, "list", lambda w: w.values[-4:] or None),
+    Entry("gap_mean", {}, "numpy.diff, mean", numbers(2, lambda w: np.mean(gaps(w)))),
+]
+
+# What pandas computes over its own windows: on streams in order, where both mean the same records.
+PANDAS = {
+    "count": lambda r: r.count(),
+    "sum": lambda r: r.sum(),
+    "mean": lambda r: r.mean(),
+    "var": lambda r: r.var(),
+    "std": lambda r: r.std(),
+    "sem": lambda r: r.sem(),
+    "skew": lambda r: r.skew(),
+    "kurt": lambda r: r.kurt(),
+    "min": lambda r: r.min(),
+    "max": lambda r: r.max(),
+    "median": lambda r: r.median(),
+    "first": lambda r: r.first(),
+    "last": lambda r: r.last(),
+}
+# And DuckDB, in SQL's frames: `closed: both`, of streams without ties.
+DUCKDB = {
+    "count": "count(x)",
+    "mean": "avg(x)",
+    "var": "var_samp(x)",
+    "std": "stddev_samp(x)",
+    "skew": "skewness(x)",
+    "kurt": "kurtosis(x)",
+    "median": "median(x)",
+    "mad": "mad(x)",
+    "quantile": "quantile_cont(x, 0.9)",
+    "min": "min(x)",
+    "max": "max(x)",
+    "slope": f"regr_slope(x, (epoch_ms(t) - {START_MS}) / 1000.0)",
+    "distinct": "count(distinct x)",
+    "entropy": "entropy(x)",
+}
+DUCKDB_OPTIONS = {"quantile": {"q": 0.9, "interpolation": "linear"}, "entropy": {"base": 2}}
+
+Shape = collections.namedtuple(
+    "Shape", "over closed delay exclude_current min_count tumbling session part offset zone within",
+    defaults=(None, None, None, False, 0, None, None, None, None, None, None))
+SHAPES = [Shape(over, closed) for over in ("5s", "1m") for closed in windows.CLOSED] + [
+    Shape("1m", "right", delay="7s"),
+    Shape("5s", "both", delay="1m"),
+    Shape("1m", "both", exclude_current=True),
+    Shape("1m", "right", min_count=4),
+    Shape("4 rows", "right"),
+    Shape("23 rows", "right"),
+    Shape(tumbling="1m"),
+    Shape(tumbling="1m", part="previous", offset="7s"),
+    Shape(tumbling="1d", zone="Europe/Berlin"),
+    Shape(tumbling="1d", zone="Europe/Berlin", part="previous", offset="130m"),
+    Shape(tumbling="2d", zone="America/Sao_Paulo", exclude_current=True),
+    Shape(session="3s", within="1m"),
+    Shape(session="3s", within="10m", part="previous"),
+]
+SECONDS = {None: 0, "3s": 3, "5s": 5, "7s": 7, "1m": 60, "10m": 600, "130m": 7_800, "1d": 86_400, "2d": 172_800}
+
+
+def stream(seed, records, *, ties, disorder, nulls, keys, values, begin=START_MS, step_ms=1_000):
+    """Records in arrival order."""
+    random = np.random.default_rng(seed)
+    time_ms, found = begin, []
+    for _ in range(records):
+        if not (ties and random.random() < 0.2):
+            # Whole seconds: windows of whole seconds then have events right on their ends.
+            time_ms += int(random.integers(1, 4)) * step_ms
+        behind = int(random.integers(0, LATENESS_MS)) if disorder and random.random() < 0.3 else 0
+        missing = random.random() < nulls
+        found.append({
+            "key": f"k{random.integers(keys)}",
+            "time_ms": time_ms - behind,
+            "x": None if missing else float(values(random)),
+            "text": None if random.random() < nulls else str(random.choice(["a", "bb", "", "c"])),
+        })
+    return found
+
+
+STREAMS = {
+    "in order": stream(1, 200, ties=False, disorder=False, nulls=0.1, keys=2,
+                       values=lambda r: r.normal(50, 20)),
+    "ties and disorder": stream(2, 250, ties=True, disorder=True, nulls=0.15, keys=3,
+                                values=lambda r: r.normal(-3, 1e3)),
+    "few values": stream(3, 200, ties=True, disorder=True, nulls=0.05, keys=2,
+                         values=lambda r: r.choice([-1.5, 0.0, 2.0, 2.25])),
+    "constant": stream(4, 150, ties=True, disorder=True, nulls=0.1, keys=1, values=lambda r: 0.1),
+    "far from zero": stream(5, 150, ties=False, disorder=True, nulls=0.0, keys=1,
+                            values=lambda r: 1e6 + r.normal()),
+    # Over the days on which clocks are changed in Berlin, some right when a day begins there.
+    "to summer time": stream(7, 160, ties=True, disorder=True, nulls=0.1, keys=1,
+                             values=lambda r: r.normal(), begin=1_774_566_000_000, step_ms=600_000),
+    "to winter time": stream(8, 160, ties=True, disorder=True, nulls=0.1, keys=1,
+                             values=lambda r: r.normal(), begin=1_792_706_400_000, step_ms=600_000),
+    "keys of one record": stream(6, 60, ties=False, disorder=False, nulls=0.3, keys=10_000,
+                                 values=lambda r: r.normal()),
+}
+
+
+def pipeline():
+    """A pipeline with every entry over every shape; columns are `n0`, `n1`.. and `t0`, `t1`.."""
+    specs, columns = [], {}
+    for of, prefix, entries in (("x", "n", OF_NUMBERS), ("text", "t", OF_TEXTS)):
+        for shape in SHAPES:
+            computed = []
+            for entry in entries:
+                name = f"{prefix}{len(columns)}"
+                columns[name] = (of, shape, entry)
+                computed.append({entry.name: {**entry.options, "as": name}})
+            asked = {name: value for name, value in shape._asdict().items() if value}
+            # A condition of its own, true of every record: windows that share one keep what others
+            # need, and nothing would show that one keeps too little.
+            own = f"n > -{len(specs) + 1}"
+            specs.append({**asked, "of": of, "where": own, "compute": computed})
+    return {
+        "pipeline": "catalogue",
+        "source": {
+            "topics": ["values"], "format": "json", "schema": "schema.json", "key": "key",
+            "event_time": "kafka", "lateness": f"{LATENESS_MS}ms", "start": "earliest",
+        },
+        "windows": specs,
+        "features": list(columns),
+        "output": {"topic": "values.features", "format": "json", "carry": ["n"]},
+        "dead_letter": {"topic": "values.dlq"},
+    }, columns
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "n": {"type": "integer"},
+        "key": {"type": "string"},
+        "x": {"type": ["number", "null"]},
+        "text": {"type": ["string", "null"]},
+    },
+    "required": ["n", "key"],
+}
+
+
+def fold(binary, folder, records):
+    """What the program makes of the records, one vector each."""
+    lines = [
+        json.dumps({"value": {"n": n, **{name: r[name] for name in ("key", "x", "text")}},
+                    "key": r["key"], "timestamp": r["time_ms"]})
+        for n, r in enumerate(records)
+    ]
+    (folder / "in.jsonl").write_text("\n".join(lines) + "\n")
+    answer = subprocess.run(
+        [binary, "replay", folder / "pipeline.yaml", "--input", folder / "in.jsonl", "--envelope"],
+        capture_output=True, text=True, check=False)
+    if answer.returncode:
+        sys.exit(f"replay failed: {answer.stderr}")
+    vectors = [json.loads(line) for line in answer.stdout.splitlines()]
+    if len(vectors) != len(records):
+        sys.exit(f"{len(vectors)} vectors of {len(records)} records: {answer.stderr}")
+    return sorted(vectors, key=lambda vector: vector["n"])
+
+
+def places_of(shape, events, counts):
+    """What the window of a shape holds, by place; `counts` flags what has a value."""
+    micros = {name: SECONDS[value] * 1_000_000 for name, value in shape._asdict().items() if value in SECONDS}
+    previous = shape.part == "previous"
+    if shape.session:
+        return events.session(micros["session"], micros["within"], counts, previous)
+    if shape.tumbling:
+        zone = zoneinfo.ZoneInfo(shape.zone) if shape.zone else None
+        found = events.tumbling(micros["tumbling"], micros["offset"], zone, previous)
+        if shape.exclude_current:
+            found = (places[places != place] for place, places in enumerate(found))
+        return found
+    if shape.over.endswith("rows"):
+        return events.rows(int(shape.over.split()[0]))
+    return events.windows(
+        micros["over"], closed=shape.closed, delay=micros["delay"], without_own=shape.exclude_current)
+
+
+def contents(records, of, shape):
+    """The windows of a shape, by record."""
+    groups = collections.defaultdict(list)
+    for index, record in enumerate(records):
+        groups[record["key"]].append(index)
+    found = {}
+    for indices in groups.values():
+        events = windows.Events([records[i]["time_ms"] * 1_000 for i in indices], indices)
+        column = [records[indices[i]][of] for i in events.order]
+        held = places_of(shape, events, np.array([value is not None for value in column]))
+        for place, places in enumerate(held):
+            found[indices[events.order[place]]] = Window(places, events, column, place)
+    return [found[index] for index in range(len(records))]
+
+
+class Differences:
+    """How far the program was off, by entry; what was wrong is printed."""
+
+    def __init__(self):
+        self.largest = collections.defaultdict(float)
+        self.compared = collections.Counter()
+        self.wrong = collections.Counter()
+
+    def compare(self, entry, expected, actual, where):
+        self.compared[entry] += 1
+        if isinstance(expected, float) and math.isnan(expected):
+            expected = None
+        off = 0.0
+        if isinstance(expected, (int, float)) and isinstance(actual, (int, float)):
+            off = abs(expected - actual) / max(1.0, abs(expected), abs(actual))
+            self.largest[entry] = max(self.largest[entry], off)
+        elif expected != actual:
+            off = math.inf
+        if off > TOLERANCE:
+            self.wrong[entry] += 1
+            if self.wrong[entry] <= SHOWN_MAX:
+                print(f"wrong: {entry}, {where}: {actual!r}, expected {expected!r}")
+
+
+def title(of, entry):
+    options = ", ".join(f"{name}: {json.dumps(value)}" for name, value in entry.options.items())
+    written = f"`{entry.name}: {{ {options} }}`" if options else f"`{entry.name}`"
+    return f"{written} of texts" if of == "text" else written
+
+
+def compare_with_pandas(records, columns, vectors, differences):
+    """Rolling windows by time of pandas, key by key."""
+    few = {"skew": 3, "kurt": 4}
+    frame = pd.DataFrame(records)
+    frame.index = pd.to_datetime(frame["time_ms"], unit="ms")
+    for column, (of, shape, entry) in columns.items():
+        plain = shape == Shape(shape.over, shape.closed) and not entry.options
+        if of != "x" or not plain or entry.name not in PANDAS or shape.over not in ("5s", "1m"):
+            continue
+        for _, group in frame.groupby("key"):
+            closed = {"none": "neither"}.get(shape.closed, shape.closed)
+            rolling = group["x"].rolling(f"{SECONDS[shape.over]}s", closed=closed, min_periods=0)
+            order = np.flatnonzero(frame["key"] == group["key"].iloc[0])
+            for index, n, expected in zip(order, rolling.count(), PANDAS[entry.name](rolling)):
+                # Shapes of too few values are NaN there or 0, an empty sum is NaN.
+                if n < few.get(entry.name, 1):
+                    continue
+                differences.compare(f"pandas rolling {entry.name}", float(expected), vectors[index][column],
+                                    f"{shape.over} {shape.closed}, record {index}")
+
+
+def compare_with_duckdb(records, columns, vectors, differences):
+    """SQL's frames of DuckDB."""
+    table = pd.DataFrame({
+        "n": range(len(records)), "key": [r["key"] for r in records],
+        "t": pd.to_datetime([r["time_ms"] for r in records], unit="ms"),
+        "x": [math.nan if r["x"] is None else r["x"] for r in records],
+    })
+    table["x"] = table["x"].astype("Float64").where(table["x"].notna(), pd.NA)
+    for column, (of, shape, entry) in columns.items():
+        plain = entry.options == DUCKDB_OPTIONS.get(entry.name, {})
+        if of != "x" or not plain or entry.name not in DUCKDB or shape != Shape(shape.over, "both"):
+            continue
+        query = (f"select n, count(x) over frame, {DUCKDB[entry.name]} over frame from records "
+                 "window frame as (partition by key order by t range between "
+                 f"interval {SECONDS[shape.over]} seconds preceding and current row) order by n")
+        for n, held, expected in duckdb.query_df(table, "records", query).fetchall():
+            # Shapes and trends of too few values are NaN there, the entropy of none is 0.
+            if held < {"skew": 3, "kurt": 4, "slope": 2, "entropy": 1}.get(entry.name, 0):
+                continue
+            differences.compare(f"DuckDB {entry.name}", expected, vectors[n][column],
+                                f"{shape.over}, record {n}")
+
+
+def run(binary):
+    written, columns = pipeline()
+    differences = Differences()
+    with tempfile.TemporaryDirectory() as held:
+        folder = pathlib.Path(held)
+        (folder / "pipeline.yaml").write_text(json.dumps(written))
+        (folder / "schema.json").write_text(json.dumps(SCHEMA))
+        for name, records in STREAMS.items():
+            vectors = fold(binary, folder, records)
+            windowed, computed = {}, collections.defaultdict(lambda: collections.defaultdict(dict))
+            for column, (of, shape, entry) in columns.items():
+                if (of, shape) not in windowed:
+                    windowed[of, shape] = [(w, w.key()) for w in contents(records, of, shape)]
+                for index, (window, key) in enumerate(windowed[of, shape]):
+                    known = computed[of][title(of, entry)]
+                    if key not in known:
+                        known[key] = entry.of(window)
+                    expected = known[key]
+                    if window.n < shape.min_count and entry.name != "count":
+                        expected = None
+                    where = (of, shape, name, index, window.values)
+                    differences.compare(title(of, entry), expected, vectors[index][column], where)
+            if name == "in order":
+                compare_with_pandas(records, columns, vectors, differences)
+                compare_with_duckdb(records, columns, vectors, differences)
+    return differences
+
+
+def known(binary):
+    """Names of the program's aggregates, from the schema it gives to editors."""
+    answer = subprocess.run([binary, "components", "--schema"], capture_output=True, text=True, check=True)
+    window = json.loads(answer.stdout)["properties"]["windows"]["items"]
+    return window["properties"]["compute"]["anyOf"][0]["items"]["anyOf"][0]["enum"]
+
+
+def page(differences):
+    """The table of docs/catalogue.md."""
+    oracles = {title("x", entry): entry.oracle for entry in OF_NUMBERS}
+    oracles |= {title("text", entry): entry.oracle for entry in OF_TEXTS}
+    lines = ["| entry | oracle | windows compared | largest difference |", "|---|---|---:|---:|"]
+    for entry, compared in differences.compared.items():
+        off = differences.largest[entry]
+        # The digits differ from one processor to the next, the order hardly.
+        shown = "0" if off == 0 else f"< 1e{math.ceil(math.log10(off))}"
+        lines.append(f"| {entry} | {oracles.get(entry, 'its own windows')} | {compared:,} | {shown} |")
+    return "\n".join(lines)
+
+
+MARKS = ("<!-- aggregates -->", "<!-- /aggregates -->")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--write", type=pathlib.Path, help="puts the table between the marks of this page")
+    arguments = parser.parse_args()
+    differences = run(arguments.binary)
+    asked = [f"pandas rolling {name}" for name in PANDAS] + [f"DuckDB {name}" for name in DUCKDB]
+    for name in asked:
+        if not differences.compared[name]:
+            differences.wrong[name] += 1
+            print(f"wrong: {name} was asked about nothing")
+    covered = {entry.name for entry in OF_NUMBERS + OF_TEXTS}
+    missing = [name for name in known(arguments.binary) if name not in covered]
+    for name in missing:
+        print(f"wrong: {name} has no oracle in {pathlib.Path(__file__).name}")
+    if arguments.write:
+        text = arguments.write.read_text()
+        head, rest = text.split(MARKS[0])
+        _, tail = rest.split(MARKS[1])
+        arguments.write.write_text(f"{head}{MARKS[0]}\n\n{page(differences)}\n\n{MARKS[1]}{tail}")
+    entries = differences.compared.keys() | differences.wrong.keys()
+    failed = len(differences.wrong) + len(missing)
+    print(f"{len(entries) - len(differences.wrong)} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
