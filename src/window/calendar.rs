@@ -45,7 +45,8 @@ impl Grid {
         // Boundaries follow each other as their places on the grid do, while a clock that is set
         // back shows a time of the span before once more.
         let place = self.floor(shown);
-        let boundary = |step: i64| utc(zone, place.saturating_add(step * self.span_us));
+        let boundary =
+            |step: i64| utc(zone, place.saturating_add(self.span_us.saturating_mul(step)));
         let mut near = [1, 0, -1, -2].into_iter().map(boundary);
         near.find(|boundary| *boundary <= latest).unwrap_or(latest)
     }

@@ -116,6 +116,11 @@ impl Partition {
         }
     }
 
+    /// Records behind the committed offset.
+    pub(super) fn lag(&self, committed: i64) -> i64 {
+        (self.end - committed).max(0)
+    }
+
     /// Where reading goes on for records from `next` on: before them stands the one that the log
     /// is known by.
     pub(super) fn reads_from(&self, next: i64) -> i64 {

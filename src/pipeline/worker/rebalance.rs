@@ -243,7 +243,7 @@ impl Worker {
                     fresh |= start.fresh;
                     let mut partition = Partition::new(*beginning, epoch);
                     let next = self.protocol.next(&id).expect("it has just begun");
-                    self.report.begins(&id, (partition.end - committed).max(0));
+                    self.report.begins(&id, partition.lag(committed));
                     if let Some(Phase::Replaying { until }) = self.protocol.phase(&id) {
                         partition.replaying = Some((clock::instant(), next));
                         self.report.rebuilds(&id, next, until);

@@ -328,7 +328,7 @@ impl Report {
         let id = &partition.id;
         let at = protocol.next(id).unwrap_or_default();
         let committed = protocol.committed(id).unwrap_or_default();
-        let lag = (partition.end - committed).max(0);
+        let lag = partition.lag(committed);
         match protocol.phase(id) {
             Some(Phase::Live) => {
                 next.at_end += u64::from(at >= partition.end && at == committed);
