@@ -2,7 +2,8 @@
 
 use super::{
     line::Line,
-    text::{write_json, write_number, write_string},
+    number::{write_float, write_integer},
+    text::{write_json, write_string},
     time::{write_date, write_timestamp},
 };
 use arrow::{
@@ -92,9 +93,9 @@ impl<'a> Column<'a> {
             Values::Int64(values) => match u8::try_from(values[row]) {
                 // Most are indicators and counts.
                 Ok(digit @ 0..=9) => line.push(b'0' + digit),
-                _ => write_number(values[row], line),
+                _ => write_integer(values[row], line),
             },
-            Values::Float64(values) => write_number(values[row], line),
+            Values::Float64(values) => write_float(values[row], line),
             Values::Utf8(values) => write_string(values.value(row), line),
             _ => self.write_rarer(row, line),
         }

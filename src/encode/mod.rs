@@ -11,6 +11,7 @@ mod json;
 mod json_array;
 mod line;
 mod message;
+mod number;
 mod schema;
 mod text;
 #[cfg(test)]

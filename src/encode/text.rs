@@ -35,13 +35,6 @@ impl Constant {
     }
 }
 
-/// Appends a number as JSON: the shortest text that reads back as the same bits, and null for what
-/// JSON has no word for.
-#[inline(never)]
-pub(super) fn write_number<T: Serialize>(value: T, line: &mut Line<'_>) {
-    write_json(&value, line);
-}
-
 /// Appends a string as JSON, quotes included.
 #[inline(never)]
 pub(super) fn write_string(text: &str, line: &mut Line<'_>) {
