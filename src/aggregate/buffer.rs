@@ -73,6 +73,12 @@ impl EventBuffer {
         self.trunk.as_ref().and_then(|t| t.first_time()).or_else(|| self.open.first_time())
     }
 
+    /// Reads where the next record of the key will; what is read means nothing.
+    #[inline]
+    pub fn touch(&self) -> i64 {
+        self.open.touch()
+    }
+
     /// Inserts an event behind all that are not after it, and says where it lies.
     pub fn insert(&mut self, event: Event, pool: &mut Pool) -> Place {
         self.make_room(pool);

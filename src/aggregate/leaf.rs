@@ -105,6 +105,13 @@ impl Leaf {
         if self.is_empty() { None } else { self.times.last().copied() }
     }
 
+    /// Reads its first events and its last.
+    #[inline]
+    pub(super) fn touch(&self) -> i64 {
+        let read = |of: &[i64]| of.get(self.start).zip(of.last()).map_or(0, |(a, b)| a ^ b);
+        read(&self.times) ^ read(&self.keys)
+    }
+
     /// One bit per event.
     pub(super) fn valid(&self) -> u64 {
         self.valid

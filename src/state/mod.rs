@@ -12,6 +12,13 @@ pub use key_columns::{KeyColumns, is_key_type};
 pub use keys::{BATCH_ROWS_MAX, Keys};
 pub use paged::Paged;
 
+/// Rows whose state is read ahead of its use.
+///
+/// State of many keys lies beyond the processor's caches, and a row's steps are too long for it to
+/// look ahead to the next row's by itself. So the state of a few rows is read at once, in a loop as
+/// short as can be: one wait instead of many. What is read then means nothing.
+pub const READ_AHEAD_ROWS: usize = 16;
+
 /// Bytes of a hash table of slots that has had so many, as it grows: the least power of two that
 /// is at most seven eighths full, and a byte beside each slot. A restored table counts like the one
 /// it replaces, whatever the allocator made of either.

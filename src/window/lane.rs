@@ -11,7 +11,7 @@ use crate::{
     },
     batch::{Rows, Slot},
     state::{
-        Paged,
+        Paged, READ_AHEAD_ROWS,
         snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Type},
     },
 };
@@ -19,7 +19,7 @@ use arrow::{
     array::{Array, ArrayRef, AsArray},
     datatypes::DataType,
 };
-use std::io;
+use std::{hint::black_box, io};
 
 /// One window over a lane.
 #[derive(Debug)]
@@ -140,6 +140,9 @@ impl Lane {
         self.windows.iter_mut().for_each(|w| w.summaries.clear());
         let keeps_all = self.keeps_all();
         for row in 0..rows.len() {
+            if row % READ_AHEAD_ROWS == 0 {
+                self.read_ahead(rows.slots[row..].iter().take(READ_AHEAD_ROWS));
+            }
             let valid =
                 values.is_none_or(|v| v.is_valid(row)) && condition.is_none_or(|c| holds(c, row));
             let key = match texts {
@@ -149,6 +152,13 @@ impl Lane {
             let event = Event { time: rows.event_times[row], key, valid };
             self.take(rows.slots[row], rows.watermarks[row], event, keeps_all);
         }
+    }
+
+    /// Reads from the buffers of the next rows, see [`READ_AHEAD_ROWS`].
+    #[inline]
+    fn read_ahead<'s>(&self, slots: impl Iterator<Item = &'s Slot>) {
+        let buffers = slots.filter_map(|slot| self.buffers.get(*slot));
+        black_box(buffers.fold(0, |read, buffer| read ^ buffer.touch()));
     }
 
     /// Takes one record in. What lies outside the retention leaves first, by the record's own

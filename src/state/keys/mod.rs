@@ -11,11 +11,12 @@
 
 mod saved;
 
-use super::{Horizon, KeyColumns, Paged, table_bytes};
+use super::{Horizon, KeyColumns, Paged, READ_AHEAD_ROWS, table_bytes};
 use crate::batch::Slot;
 use arrow::array::ArrayRef;
 use hashbrown::HashTable;
-use std::{collections::VecDeque, mem};
+use smallvec::SmallVec;
+use std::{collections::VecDeque, hint::black_box, mem, ops::Range};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The longest batch: a freed slot is reused no sooner than this many rows later.
@@ -38,6 +39,13 @@ struct Freed {
     at: u64,
 }
 
+/// A key on its way to a slot.
+#[derive(Debug, Clone, Copy)]
+struct Hashed<'a> {
+    bytes: &'a [u8],
+    hash: u64,
+}
+
 /// The entity keys of one partition.
 #[derive(Debug)]
 pub struct Keys {
@@ -45,6 +53,7 @@ pub struct Keys {
     quarantine: u64,
     /// Slots by the hash of their names.
     table: HashTable<Slot>,
+    /// Of names that do not lie in their slots.
     name_bytes: usize,
     kept: Kept,
 }
@@ -60,7 +69,9 @@ struct Kept {
     cursor: Slot,
 }
 
-type Names = Paged<Box<[u8]>>;
+/// Most names lie in their slot: to compare one is to look at one place, and costs no allocation.
+type Name = SmallVec<[u8; 16]>;
+type Names = Paged<Name>;
 type Last = Paged<i64, 256>;
 
 impl Keys {
@@ -100,12 +111,38 @@ impl Keys {
         assert_eq!(event_times.len(), watermarks.len(), "a watermark per row");
         let keys = KeyColumns::new(columns);
         let mut scratch = Vec::new();
+        let mut hashes = [0; READ_AHEAD_ROWS];
         for (row, (time, watermark)) in event_times.iter().zip(watermarks).enumerate() {
-            let key = keys.bytes(row, &mut scratch);
+            let ahead = row % READ_AHEAD_ROWS;
+            if ahead == 0 {
+                self.read_ahead(&keys, row..event_times.len(), &mut hashes, &mut scratch);
+            }
+            let key = Hashed { bytes: keys.bytes(row, &mut scratch), hash: hashes[ahead] };
             slots.push(self.intern(key, *time, *watermark, expired));
             self.kept.rows += 1;
             self.sweep(*watermark, expired);
         }
+    }
+
+    /// Hashes the keys of the first of these rows and reads where they will be looked up, see
+    /// [`READ_AHEAD_ROWS`].
+    fn read_ahead(
+        &self,
+        keys: &KeyColumns<'_>,
+        rows: Range<usize>,
+        hashes: &mut [u64; READ_AHEAD_ROWS],
+        scratch: &mut Vec<u8>,
+    ) {
+        let mut read = 0;
+        for (row, hash_of_key) in rows.zip(hashes) {
+            *hash_of_key = hash(keys.bytes(row, scratch));
+            // The first slot with such a hash is nearly always the one.
+            if let Some(slot) = self.table.find(*hash_of_key, |_| true) {
+                let first = name(&self.kept.names, *slot).first().copied();
+                read ^= last_of(&self.kept.last, *slot) ^ i64::from(first.unwrap_or_default());
+            }
+        }
+        black_box(read);
     }
 
     /// Forgets a key now, as a tombstone asks: rows behind it start afresh. Gives its slot, which
@@ -129,38 +166,49 @@ impl Keys {
 
     /// Bytes held, without what the allocator adds.
     pub fn bytes(&self) -> usize {
-        let per_slot = size_of::<Box<[u8]>>() + size_of::<i64>();
+        let per_slot = size_of::<Name>() + size_of::<i64>();
         table_bytes(self.kept.slots)
             + self.kept.slots as usize * per_slot
             + self.name_bytes
             + self.kept.free.len() * size_of::<Freed>()
     }
 
-    fn intern(&mut self, key: &[u8], time: i64, watermark: i64, expired: &mut Vec<Slot>) -> Slot {
+    fn intern(
+        &mut self,
+        key: Hashed<'_>,
+        time: i64,
+        watermark: i64,
+        expired: &mut Vec<Slot>,
+    ) -> Slot {
         let names = &self.kept.names;
-        let hash_of_key = hash(key);
-        let known = self.table.find(hash_of_key, |slot| is_same(name(names, *slot), key)).copied();
+        let is_it = |slot: &Slot| is_same(name(names, *slot), key.bytes);
+        let known = self.table.find(key.hash, is_it).copied();
         let slot = match known {
             Some(slot) if !self.horizon.is_past(*last_of(&self.kept.last, slot), watermark) => {
                 let last = self.kept.last.get_mut(slot);
                 *last = time.max(*last);
                 return slot;
             }
-            Some(old) => self.renew(hash_of_key, old, expired),
-            None => self.insert(hash_of_key, key),
+            Some(old) => self.renew(key.hash, old, expired),
+            None => self.insert(key),
         };
         *self.kept.last.get_mut(slot) = time;
         slot
     }
 
     /// A key nobody has seen, or that was forgotten.
-    fn insert(&mut self, hash_of_key: u64, key: &[u8]) -> Slot {
+    fn insert(&mut self, key: Hashed<'_>) -> Slot {
         let slot = self.take_slot();
-        *self.kept.names.get_mut(slot) = key.into();
-        self.name_bytes += key.len();
-        let names = &self.kept.names;
-        self.table.insert_unique(hash_of_key, slot, |slot| hash(name(names, *slot)));
+        self.put(key, slot);
         slot
+    }
+
+    fn put(&mut self, key: Hashed<'_>, slot: Slot) {
+        let kept = Name::from_slice(key.bytes);
+        self.name_bytes += heap_bytes(&kept);
+        *self.kept.names.get_mut(slot) = kept;
+        let names = &self.kept.names;
+        self.table.insert_unique(key.hash, slot, |slot| hash(name(names, *slot)));
     }
 
     /// Moves an expired key that comes again to a fresh slot, its name with it.
@@ -219,7 +267,7 @@ impl Keys {
 
     fn release(&mut self, slot: Slot) {
         let key = mem::take(self.kept.names.get_mut(slot));
-        self.name_bytes -= key.len();
+        self.name_bytes -= heap_bytes(&key);
         let entry = self.table.find_entry(hash(&key), |other| *other == slot);
         entry.expect("a named slot is in the table").remove();
         self.vacate(slot);
@@ -229,6 +277,11 @@ impl Keys {
         *self.kept.last.get_mut(slot) = VACANT;
         self.kept.free.push_back(Freed { slot, at: self.kept.rows });
     }
+}
+
+/// The heap bytes of a name.
+fn heap_bytes(name: &Name) -> usize {
+    if name.spilled() { name.capacity() } else { 0 }
 }
 
 fn hash(key: &[u8]) -> u64 {

@@ -1,7 +1,7 @@
 //! The keys in a snapshot: names and times by slot, free slots in their order. The table that finds
 //! a name is built again.
 
-use super::{Freed, Kept, Keys, VACANT, hash, name};
+use super::{Freed, Hashed, Kept, Keys, VACANT, hash, name};
 use crate::{
     batch::Slot,
     state::snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Type},
@@ -88,11 +88,8 @@ impl Keys {
             let names = &self.kept.names;
             let known = self.table.find(hash_of_key, |slot| name(names, *slot) == key);
             rows.check(known.is_none() && last != VACANT, "a key has two slots")?;
-            self.name_bytes += key.len();
             *self.kept.last.get_mut(slot) = last;
-            *self.kept.names.get_mut(slot) = key.into();
-            let names = &self.kept.names;
-            self.table.insert_unique(hash_of_key, slot, |slot| hash(name(names, *slot)));
+            self.put(Hashed { bytes: key, hash: hash_of_key }, slot);
         }
         Ok(())
     }
