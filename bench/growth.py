@@ -37,7 +37,7 @@ class Case:
     windows: tuple[str, ...] = ("1h",)
     # Fields of a vector beside those of the windows.
     more_features: int = 0
-    # Until the last record instead of a minute: what matters is the state at the end.
+    # Until the last record instead of half a minute: what matters is the state at the end.
     whole: bool = False
 
     def pipeline(self, name: str) -> str:
