@@ -106,7 +106,8 @@ def watch(program: Running, published: Callable[[], int], total: int, whole: boo
     last = total if whole else 0.9 * total
     first_s, begin = 0.0, None
     while True:
-        now, done = time.monotonic(), published()
+        # Of a topic that is not known everywhere yet the end is -1.
+        now, done = time.monotonic(), max(0, published())
         if done and not first_s:
             first_s = now - program.began
         warm = done >= total / 10 or (first_s and now - program.began - first_s >= WARM_S)

@@ -105,11 +105,11 @@ def floor(setting: Setting, job: Job) -> Commands:
     return [[str(setting.floor), setting.bootstrap, setting.source, job.output]]
 
 
-def streams(guarantee: str, store: str) -> Callable[[Setting, Job], Commands]:
+def streams(guarantee: str) -> Callable[[Setting, Job], Commands]:
     def commands(setting: Setting, job: Job) -> Commands:
         return [["java", "-Xmx2g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                  "-cp", f"{setting.jars['kafka-streams']}/*", str(PEERS / "KafkaStreamsCard.java"),
-                 setting.bootstrap, job.name, setting.source, job.output, guarantee, store, str(WIDTH),
+                 setting.bootstrap, job.name, setting.source, job.output, guarantee, str(WIDTH),
                  str(job.work / "state")]]
 
     return commands
@@ -121,7 +121,8 @@ def flink(guarantee: str) -> Callable[[Setting, Job], Commands]:
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ("java.lang", "java.util")]
         return [["java", "-Xmx3g", *opened, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                  "-cp", f"{setting.jars['flink']}/*", str(PEERS / "FlinkCard.java"),
-                 setting.bootstrap, job.name, setting.source, job.output, guarantee, str(WIDTH)]]
+                 setting.bootstrap, job.name, setting.source, job.output, guarantee, str(WIDTH),
+                 (job.work / "checkpoints").resolve().as_uri()]]
 
     return commands
 
@@ -144,9 +145,9 @@ OURS = [
     Program("millstream, exactly_once", lambda _: "", millstream("exactly_once", WIDTH), is_peer=False),
 ]
 STREAMS = [
-    Program(f"Kafka Streams, {guarantee}, {store} store",
-            lambda s: jar_version(s, "kafka-streams", "kafka-streams"), streams(guarantee, store))
-    for guarantee in ("at_least_once", "exactly_once_v2") for store in ("memory", "rocksdb")
+    Program(f"Kafka Streams, {guarantee}", lambda s: jar_version(s, "kafka-streams", "kafka-streams"),
+            streams(guarantee))
+    for guarantee in ("at_least_once", "exactly_once_v2")
 ]
 FLINK = [
     Program(f"Flink SQL, {guarantee}", lambda s: jar_version(s, "flink", "flink-table-runtime"), flink(guarantee),
