@@ -2,6 +2,7 @@
 
 use crate::registry::{Node, Position, Problem};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use regex::Regex;
 use std::sync::Arc;
 
 /// The column of that name, or a problem at `at` that lists the columns.
@@ -86,4 +87,23 @@ pub(super) fn numeric(field: &Field, at: Position) -> Result<(), Problem> {
         DataType::Int64 | DataType::Float64 => Ok(()),
         _ => Err(wrong_type(field, at, "an integer or number column")),
     }
+}
+
+/// Checks that a column holds text.
+pub(super) fn text(field: &Field, at: Position) -> Result<(), Problem> {
+    match field.data_type() {
+        DataType::Utf8 => Ok(()),
+        _ => Err(wrong_type(field, at, "a string column")),
+    }
+}
+
+/// A regular expression that stands at `at`.
+pub(super) fn pattern(text: &str, at: Position) -> Result<Regex, Problem> {
+    Regex::new(text).map_err(|error| {
+        // The last line says what; those before point into the pattern.
+        let said = error.to_string();
+        let what = said.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        Problem::new(at, format!("the pattern cannot be read: {what}"))
+            .expected("a regular expression as the Rust crate `regex` reads it")
+    })
 }

@@ -5,10 +5,14 @@
 mod cast;
 mod clip;
 mod drop_duplicates;
+mod extract;
 mod fill;
 mod filter;
 mod lower;
+mod map_values;
 mod outlier;
+mod replace;
+mod sample;
 mod trim;
 mod upper;
 
@@ -35,10 +39,14 @@ pub const OPERATORS: &[Component<Build>] = &[
     cast::COMPONENT,
     clip::COMPONENT,
     drop_duplicates::COMPONENT,
+    extract::COMPONENT,
     fill::COMPONENT,
     filter::COMPONENT,
     lower::COMPONENT,
+    map_values::COMPONENT,
     outlier::COMPONENT,
+    replace::COMPONENT,
+    sample::COMPONENT,
     trim::COMPONENT,
     upper::COMPONENT,
 ];

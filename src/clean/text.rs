@@ -7,7 +7,7 @@ use crate::{
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray, StringArray, StringBuilder},
-    datatypes::{DataType, SchemaRef},
+    datatypes::SchemaRef,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,7 +22,7 @@ pub(super) struct Options {
 }
 
 /// Appends the rewritten text to a buffer.
-pub(super) type Rewrite = fn(&str, &mut String);
+type Rewrite = Box<dyn Fn(&str, &mut String) + Send>;
 
 /// Rewrites the values of some text columns; nulls stay null.
 pub(super) struct Text {
@@ -39,22 +39,30 @@ impl fmt::Debug for Text {
 }
 
 impl Text {
+    /// An operator whose only options are the columns.
     pub(super) fn build(
         options: &Node,
         input: &Input<'_>,
-        rewrite: Rewrite,
+        rewrite: fn(&str, &mut String),
     ) -> Result<Box<dyn Clean>, Problem> {
         let Options { columns } = registry::options(options)?;
-        let columns = column::listed(input.schema, &columns, options, "columns")?;
+        Self::of(&columns, options, input, rewrite)
+    }
+
+    /// Rewrites the columns that stand under `columns` of the options.
+    pub(super) fn of(
+        columns: &[String],
+        options: &Node,
+        input: &Input<'_>,
+        rewrite: impl Fn(&str, &mut String) + Send + 'static,
+    ) -> Result<Box<dyn Clean>, Problem> {
+        let columns = column::listed(input.schema, columns, options, "columns")?;
         for (index, at) in &columns {
-            let field = input.schema.field(*index);
-            if field.data_type() != &DataType::Utf8 {
-                return Err(column::wrong_type(field, *at, "a string column"));
-            }
+            column::text(input.schema.field(*index), *at)?;
         }
         let columns = columns.into_iter().map(|(index, _)| index).collect();
         let schema = Arc::clone(input.schema);
-        Ok(Box::new(Self { schema, columns, rewrite, scratch: String::new() }))
+        Ok(Box::new(Self { schema, columns, rewrite: Box::new(rewrite), scratch: String::new() }))
     }
 
     fn rewritten(&mut self, texts: &StringArray) -> ArrayRef {

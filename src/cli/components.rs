@@ -55,9 +55,9 @@ fn functions(text: &mut String) -> fmt::Result {
 fn table<B>(text: &mut String, title: &str, components: &[Component<B>]) -> fmt::Result {
     writeln!(text, "{title}")?;
     for component in components {
-        writeln!(text, "  {:<18}{}", component.name, component.summary)?;
+        writeln!(text, "  {:<20}{}", component.name, component.summary)?;
         if !component.example.is_empty() {
-            writeln!(text, "  {:<18}{}: {}", "", component.name, component.example)?;
+            writeln!(text, "  {:<20}{}: {}", "", component.name, component.example)?;
         }
     }
     writeln!(text)

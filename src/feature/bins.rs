@@ -3,7 +3,7 @@
 use super::{Build, Failed, Feature, Input, find_number, floats};
 use crate::registry::{self, Component, Node, Problem};
 use arrow::{
-    array::{ArrayRef, RecordBatch},
+    array::{ArrayRef, Int64Array, RecordBatch},
     datatypes::{DataType, Field, FieldRef, Int64Type},
 };
 use schemars::JsonSchema;
@@ -27,23 +27,41 @@ struct Options {
     /// Ascending. A value on an edge lies above it; one outside lies in the first interval or the
     /// last one, as with scikit-learn's `KBinsDiscretizer`. NaN lies in the last one.
     edges: Vec<f64>,
+    /// `ordinal`, one output with the number, or `one_hot`, one per interval: `{as}_0` and so on, 1 for
+    /// the one that the value lies in, all 0 for a null. `ordinal` if not given.
+    #[serde(default)]
+    encode: Encode,
     /// Name of the output; `{column}_bin` if not given.
     #[serde(rename = "as")]
     name: Option<String>,
 }
 
+/// What is written of an interval.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Encode {
+    #[default]
+    Ordinal,
+    OneHot,
+}
+
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
-    let Options { column, edges, name } = registry::options(node)?;
+    let Options { column, edges, encode, name } = registry::options(node)?;
     let index = find_number(&column, input.schema, node.at("column"))?;
     if edges.len() < 2 || !edges.windows(2).all(|pair| pair[0] < pair[1]) {
         return Err(Problem::new(node.at("edges"), "edges that bound nothing")
             .expected("two numbers or more, each greater than the one before"));
     }
     let name = name.unwrap_or_else(|| format!("{column}_bin"));
-    let nullable = input.schema.field(index).is_nullable();
-    let field = Arc::new(Field::new(name, DataType::Int64, nullable));
     let inner = edges[1..edges.len() - 1].to_vec();
-    Ok(Box::new(Bins { column: index, inner, field }))
+    let field = |name, nullable| Arc::new(Field::new(name, DataType::Int64, nullable));
+    let fields = match encode {
+        Encode::Ordinal => vec![field(name, input.schema.field(index).is_nullable())],
+        Encode::OneHot => {
+            (0..=inner.len()).map(|bin| field(format!("{name}_{bin}"), false)).collect()
+        }
+    };
+    Ok(Box::new(Bins { column: index, inner, encode, fields }))
 }
 
 #[derive(Debug)]
@@ -51,12 +69,13 @@ struct Bins {
     column: usize,
     /// The edges between intervals.
     inner: Vec<f64>,
-    field: FieldRef,
+    encode: Encode,
+    fields: Vec<FieldRef>,
 }
 
 impl Feature for Bins {
     fn fields(&self) -> Vec<FieldRef> {
-        vec![Arc::clone(&self.field)]
+        self.fields.clone()
     }
 
     fn advance(
@@ -68,6 +87,13 @@ impl Feature for Bins {
     ) {
         let bin = |x: f64| self.inner.partition_point(|edge| x >= *edge || x.is_nan());
         let number = |x| i64::try_from(bin(x)).expect("edges fit memory");
-        out.push(Arc::new(floats(rows, self.column).unary::<_, Int64Type>(number)));
+        let numbers = floats(rows, self.column).unary::<_, Int64Type>(number);
+        match self.encode {
+            Encode::Ordinal => out.push(Arc::new(numbers)),
+            Encode::OneHot => out.extend((0..).zip(&self.fields).map(|(bin, _)| {
+                let is_it = numbers.iter().map(|number| i64::from(number == Some(bin)));
+                Arc::new(Int64Array::from_iter_values(is_it)) as ArrayRef
+            })),
+        }
     }
 }

@@ -1,11 +1,10 @@
 //! `cyclic`: a moment as a point on a circle, so that 23:59 and 00:00 are neighbours.
 
-use super::{Build, Failed, Feature, Input, find_column, floats};
+use super::{Build, Failed, Feature, Input, find_column, floats, times::Times};
 use crate::registry::{self, Component, Node, Problem, Span};
 use arrow::{
-    array::{ArrayRef, AsArray, Float64Array, RecordBatch},
-    compute::cast,
-    datatypes::{DataType, Field, FieldRef, TimeUnit, TimestampMicrosecondType},
+    array::{ArrayRef, Float64Array, RecordBatch},
+    datatypes::{DataType, Field, FieldRef},
 };
 use chrono::{DateTime, Datelike, NaiveDate};
 use schemars::JsonSchema;
@@ -133,9 +132,7 @@ fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
         format!("{}_{period}", options.column)
     });
     let nullable = match source {
-        Source::EventTime(_) => false,
-        // A time beyond the range of microseconds becomes null.
-        Source::Time(..) => true,
+        Source::Time(times, _) => times.nullable(),
         Source::Number(index, _) => input.schema.field(index).is_nullable(),
     };
     let field = |part| Field::new(format!("{prefix}_{part}"), DataType::Float64, nullable);
@@ -145,27 +142,26 @@ fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
 fn source(options: &Options, node: &Node, input: &Input<'_>) -> Result<Source, Problem> {
     let index = find_column(&options.column, input.schema, node.at("column"))?;
     let data_type = input.schema.field(index).data_type();
-    let is_event_time = input.event_time == Some(index);
-    let is_time = matches!(data_type, DataType::Timestamp(..) | DataType::Date32);
+    let times = Times::of(index, input);
     let at = node.at("period");
-    match &options.period {
-        Written::Name(text) if is_event_time || is_time => {
+    match (&options.period, times) {
+        (Written::Name(text), Some(times)) => {
             let period = Period::parse(text).ok_or_else(|| {
                 Problem::new(at, format!("unknown period `{text}`")).expected_one_of(
                     text,
                     ["hour", "day", "week", "month", "year", "a duration such as 12h"],
                 )
             })?;
-            Ok(if is_event_time { Source::EventTime(period) } else { Source::Time(index, period) })
+            Ok(Source::Time(times, period))
         }
-        Written::Number(period) if data_type.is_numeric() => {
+        (Written::Number(period), _) if data_type.is_numeric() => {
             if period.is_finite() && *period > 0.0 {
                 return Ok(Source::Number(index, *period));
             }
             Err(Problem::new(at, format!("period {period}")).expected("a positive number"))
         }
         _ => {
-            let expected = if is_time {
+            let expected = if times.is_some() && !data_type.is_numeric() {
                 "hour, day, week, month, year or a duration such as 12h"
             } else if data_type.is_numeric() {
                 "a period as a number in the column's unit, or the column of the event time"
@@ -181,10 +177,8 @@ fn source(options: &Options, node: &Node, input: &Input<'_>) -> Result<Source, P
 /// Where the place in the period comes from.
 #[derive(Debug)]
 enum Source {
-    /// The rows' event times.
-    EventTime(Period),
-    /// A timestamp or date column.
-    Time(usize, Period),
+    /// Moments and the period they lie in.
+    Time(Times, Period),
     /// A column of numbers and the period in its unit.
     Number(usize, f64),
 }
@@ -199,14 +193,8 @@ struct Cyclic {
 impl Cyclic {
     fn passed(&self, rows: &RecordBatch, event_times: &[i64]) -> Float64Array {
         match self.source {
-            Source::EventTime(period) => {
-                event_times.iter().map(|us| Some(period.passed(*us))).collect()
-            }
-            Source::Time(index, period) => {
-                let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
-                let times = cast(rows.column(index), &micros).expect("checked when it was built");
-                let times = times.as_primitive::<TimestampMicrosecondType>();
-                times.iter().map(|us| us.map(|us| period.passed(us))).collect()
+            Source::Time(times, period) => {
+                times.read(rows, event_times).unary(|us| period.passed(us))
             }
             Source::Number(index, period) => {
                 floats(rows, index).unary(|x| x.rem_euclid(period) / period)

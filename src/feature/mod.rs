@@ -6,23 +6,35 @@
 //!
 //! To add a component: write `feature/<name>.rs` with a `COMPONENT`, then add its two lines here.
 
+mod binary;
 mod bins;
+mod calendar;
 mod clip;
 mod cyclic;
+mod hashing;
+mod haversine;
 mod log1p;
+mod mapped;
 mod maxabs;
 mod minmax;
 mod normalize;
 mod one_hot;
+mod ordinal;
+mod polynomial;
 mod power;
+mod quantile_transform;
+mod ratio;
 mod robust;
 mod standardize;
+mod thermometer;
 
 // What features are made of.
+mod categories;
 mod column;
 mod nulls;
 mod scaled;
 mod sql;
+mod times;
 #[cfg(test)]
 mod tests;
 
@@ -43,16 +55,27 @@ use std::{fmt::Debug, sync::Arc};
 /// All feature components.
 pub const FEATURES: &[Component<Build>] = &[
     one_hot::COMPONENT,
+    ordinal::COMPONENT,
+    binary::COMPONENT,
+    thermometer::COMPONENT,
+    mapped::TARGET,
+    mapped::FREQUENCY,
+    hashing::COMPONENT,
     cyclic::COMPONENT,
+    calendar::COMPONENT,
     bins::COMPONENT,
     standardize::COMPONENT,
     minmax::COMPONENT,
     maxabs::COMPONENT,
     robust::COMPONENT,
     power::COMPONENT,
+    quantile_transform::COMPONENT,
     log1p::COMPONENT,
     clip::COMPONENT,
     normalize::COMPONENT,
+    polynomial::COMPONENT,
+    ratio::COMPONENT,
+    haversine::COMPONENT,
 ];
 
 /// Builds a component from its options.

@@ -3,7 +3,10 @@
 use super::{Emitter, Fold, Overrides, Spec, Vector, emitter::Target, hash, plan::Plan};
 use crate::{registry::Problem, schema::RecordSchema, validate::Rules};
 use arrow::datatypes::SchemaRef;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// A valid pipeline. Cheap to share; every fold and emitter made from it is of its own.
 #[derive(Debug, Clone)]
@@ -28,7 +31,9 @@ impl Definition {
             problems.into_iter().map(|problem| problem.in_file(file.as_str())).collect()
         };
         let text = read_file(path).map_err(|problem| vec![problem])?;
-        let spec = Spec::parse(&text, overrides).map_err(in_file)?;
+        let mut read =
+            |name: &str| fs::read_to_string(beside(path, name)).map_err(|error| error.to_string());
+        let spec = Spec::parse(&text, overrides, &mut read).map_err(in_file)?;
         let with_paths = |problems| in_file(spec.with_paths(problems));
         let schema = record_schema(path, &spec).map_err(|problem| with_paths(vec![problem]))?;
         Self::build(spec.clone(), schema).map_err(with_paths)
@@ -121,9 +126,13 @@ pub(super) fn read_file(path: &Path) -> Result<String, Problem> {
     })
 }
 
+/// A file that another one names.
+fn beside(file: &Path, name: &str) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(name)
+}
+
 /// Reads the schema beside the pipeline file. Mistakes in it are told with its own name.
 fn record_schema(pipeline: &Path, spec: &Spec) -> Result<RecordSchema, Problem> {
-    let beside = |file: &Path, name: &str| file.parent().unwrap_or(Path::new("")).join(name);
     let path = beside(pipeline, &spec.source.schema);
     let text = fs::read_to_string(&path).map_err(|error| {
         let what = format!("cannot read the schema `{}`: {error}", spec.source.schema);

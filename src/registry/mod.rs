@@ -11,7 +11,7 @@ mod units;
 
 pub use node::{Node, Value};
 pub use problem::{Position, Problem, nearest};
-pub use units::{ByteSize, Span};
+pub use units::{ByteSize, Span, time_zone};
 
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;

@@ -1,5 +1,7 @@
-//! Durations (`90s`, `1h`, `7d`) and sizes (`900KiB`) as people write them.
+//! Durations (`90s`, `1h`, `7d`), sizes (`900KiB`) and time zones as people write them.
 
+use super::{Position, Problem, nearest};
+use chrono_tz::{TZ_VARIANTS, Tz};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error};
 use std::{borrow::Cow, fmt};
@@ -139,6 +141,16 @@ impl JsonSchema for ByteSize {
             "description": "A size in bytes such as 900KiB, 1MB or 4096."
         })
     }
+}
+
+/// The time zone of that IANA name, or a problem at `at`.
+pub fn time_zone(name: &str, at: Position) -> Result<Tz, Problem> {
+    name.parse().map_err(|_| {
+        let known = TZ_VARIANTS.iter().map(|zone| zone.name());
+        let near = nearest(name, known).map(|near| format!("; did you mean `{near}`?"));
+        Problem::new(at, format!("unknown time zone `{name}`"))
+            .expected(format!("a name such as Europe/Berlin{}", near.unwrap_or_default()))
+    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use super::{
     calendar::{DAY_US, Grid},
     extent::{Closed, Extent, Part, Shape},
 };
-use crate::registry::{self, Node, Problem, Span, nearest};
-use chrono_tz::{TZ_VARIANTS, Tz};
+use crate::registry::{self, Node, Problem, Span, time_zone};
 use serde::{Deserialize, de::IgnoredAny};
 
 /// One of `over`, `tumbling` and `session` says the shape; the rest belongs to some of them.
@@ -83,7 +82,7 @@ impl Keys {
 
     fn tumbling(&self, span: &str, node: &Node) -> Result<(Shape, String), Problem> {
         let span_us = duration(span, "tumbling", node)?;
-        let zone = self.zone.as_deref().map(|name| time_zone(name, node)).transpose()?;
+        let zone = self.zone.as_deref().map(|name| time_zone(name, node.at("zone"))).transpose()?;
         if zone.is_some() && span_us % DAY_US != 0 {
             return Err(Problem::new(node.at("tumbling"), format!("`{span}` in a time zone"))
                 .expected("whole days; shorter spans are those of UTC, without `zone`"));
@@ -139,15 +138,6 @@ fn duration(text: &str, key: &str, node: &Node) -> Result<i64, Problem> {
             .expected("a number with a unit, such as 30m, 1h or 1d")
     })?;
     Ok(span.us)
-}
-
-fn time_zone(name: &str, node: &Node) -> Result<Tz, Problem> {
-    name.parse().map_err(|_| {
-        let known = TZ_VARIANTS.iter().map(|zone| zone.name());
-        let near = nearest(name, known).map(|near| format!("; did you mean `{near}`?"));
-        Problem::new(node.at("zone"), format!("unknown time zone `{name}`"))
-            .expected(format!("a name such as Europe/Berlin{}", near.unwrap_or_default()))
-    })
 }
 
 /// Keys that say something about some shapes, and what to write instead where they do not.

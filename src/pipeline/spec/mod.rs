@@ -5,11 +5,13 @@
 
 mod judge;
 mod output;
+mod parameters;
 mod read;
 mod schema;
 mod source;
 
 pub use output::{DeadLetter, Delivery, HeadersSpec, Limits, NullsSpec, Output};
+pub use parameters::ReadFile;
 pub use schema::json_schema;
 pub use source::{
     Bound, EventTimeColumn, EventTimeSpec, Hold, KeyColumns, Order, OutOfRange, Partitioner,
@@ -72,10 +74,15 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Reads a pipeline file, or says everything that is wrong with it.
-    pub fn parse(text: &str, overrides: Overrides) -> Result<Self, Vec<Problem>> {
-        let root = Node::parse(text).map_err(|problem| vec![problem])?;
-        let mut problems = Vec::new();
+    /// Reads a pipeline file, or says everything that is wrong with it. `read` gives the text of a
+    /// file that it names.
+    pub fn parse(
+        text: &str,
+        overrides: Overrides,
+        read: &mut ReadFile<'_>,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut root = Node::parse(text).map_err(|problem| vec![problem])?;
+        let mut problems = parameters::fill(&mut root, read);
         let spec = Self::read(&root, overrides, &mut problems);
         match spec {
             Some(spec) if problems.is_empty() => Ok(spec),

@@ -80,6 +80,10 @@ impl File {
     fn features(&mut self) -> Schema {
         let mut named = self.steps(feature::FEATURES);
         let sql = json_schema!({ "type": "string", "description": "An SQL expression." });
+        let properties = named.get_mut("properties").and_then(serde_json::Value::as_object_mut);
+        for options in properties.into_iter().flat_map(|properties| properties.values_mut()) {
+            *options = feature(options, &sql);
+        }
         named.insert("additionalProperties".to_owned(), sql.to_value());
         let column = json_schema!({ "type": "string", "description": "A column." });
         json_schema!({ "anyOf": [column, named] })
@@ -112,6 +116,23 @@ impl File {
         root.insert("$defs".to_owned(), definitions.into());
         root
     }
+}
+
+/// Under the name of a component stand its options, written out or, where they are of a column, in part
+/// learned and in a file of their own; or an SQL expression that is called so.
+fn feature(options: &serde_json::Value, sql: &Schema) -> serde_json::Value {
+    if options.pointer("/properties/column").is_none() {
+        return json_schema!({ "anyOf": [options, sql] }).to_value();
+    }
+    let from = json_schema!({
+        "type": "object",
+        "properties": {
+            "column": { "type": "string" },
+            "from": { "type": "string", "description": "The path of a parameter file." }
+        },
+        "required": ["column", "from"]
+    });
+    json_schema!({ "anyOf": [options, from, sql] }).to_value()
 }
 
 /// Each reason with the policies it may have.
@@ -157,6 +178,7 @@ features:
   - amount
   - ratio: amount / 2
   - one_hot: { column: category, values: [a], unknown: zeros }
+  - standardize: { column: amount, from: parameters.json, as: z }
 output: { topic: card.features, format: json, nulls: nan, headers: passthrough }
 dead_letter: { topic: card.dlq }
 outcomes: { late: keep }

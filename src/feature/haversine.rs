@@ -1,0 +1,125 @@
+//! `haversine`: the distance between two places on earth.
+
+use super::{Build, Failed, Feature, Input, find_number, floats};
+use crate::registry::{self, Component, Node, Problem};
+use arrow::{
+    array::{ArrayRef, Float64Array, RecordBatch},
+    datatypes::{DataType, Field, FieldRef},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub(super) const COMPONENT: Component<Build> = Component {
+    name: "haversine",
+    summary: "Writes the great-circle distance between a place and another one, in kilometres.",
+    example: "{ lat: lat, lon: lon, to: [47.3769, 8.5417] }",
+    schema: registry::schema_of::<Options>,
+    build,
+};
+
+/// Mean radius of the earth, km (IUGG).
+const EARTH_KM: f64 = 6_371.008_8;
+
+/// Options of `haversine`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    /// A column of degrees north.
+    lat: String,
+    /// A column of degrees east.
+    lon: String,
+    /// The other place, latitude and longitude: two numbers, or two columns, such as those that
+    /// windows with `lag` or `first` compute.
+    to: [Coordinate; 2],
+    /// Name of the output; `distance_km` if not given.
+    #[serde(rename = "as")]
+    name: Option<String>,
+}
+
+/// A number of degrees or a column of them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "wrong type; expected a number of degrees or a column")]
+enum Coordinate {
+    Degrees(f64),
+    Column(String),
+}
+
+fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
+    let Options { lat, lon, to: [to_lat, to_lon], name } = registry::options(node)?;
+    let from = [("lat", lat), ("lon", lon)]
+        .map(|(key, column)| find_number(&column, input.schema, node.at(key)).map(Angle::Column));
+    let places = node.get("to").and_then(Node::as_list).unwrap_or_default();
+    let to = |coordinate, limit: f64, place: usize| {
+        let at = places.get(place).map_or(node.at("to"), |node| node.at);
+        match coordinate {
+            Coordinate::Column(column) => find_number(&column, input.schema, at).map(Angle::Column),
+            Coordinate::Degrees(degrees) if (-limit..=limit).contains(&degrees) => {
+                Ok(Angle::Degrees(degrees))
+            }
+            Coordinate::Degrees(degrees) => Err(Problem::new(at, format!("{degrees} degrees"))
+                .expected(format!("degrees from -{limit} to {limit}"))),
+        }
+    };
+    let [from_lat, from_lon] = from;
+    let angles = [from_lat?, from_lon?, to(to_lat, 90.0, 0)?, to(to_lon, 180.0, 1)?];
+    let is_nullable = |angle: &Angle| match angle {
+        Angle::Column(index) => input.schema.field(*index).is_nullable(),
+        Angle::Degrees(_) => false,
+    };
+    let nullable = angles.iter().any(is_nullable);
+    let name = name.unwrap_or_else(|| "distance_km".to_owned());
+    let field = Arc::new(Field::new(name, DataType::Float64, nullable));
+    Ok(Box::new(Haversine { angles, field }))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Angle {
+    Degrees(f64),
+    Column(usize),
+}
+
+impl Angle {
+    fn read(self, rows: &RecordBatch) -> Float64Array {
+        match self {
+            Self::Degrees(degrees) => Float64Array::from_value(degrees, rows.num_rows()),
+            Self::Column(index) => floats(rows, index),
+        }
+    }
+}
+
+/// Latitude and longitude of both places; null where any of them is.
+#[derive(Debug)]
+struct Haversine {
+    angles: [Angle; 4],
+    field: FieldRef,
+}
+
+impl Feature for Haversine {
+    fn fields(&self) -> Vec<FieldRef> {
+        vec![Arc::clone(&self.field)]
+    }
+
+    fn advance(
+        &self,
+        rows: &RecordBatch,
+        _event_times: &[i64],
+        out: &mut Vec<ArrayRef>,
+        _failed: &mut Vec<Failed>,
+    ) {
+        let [lat, lon, to_lat, to_lon] = self.angles.map(|angle| angle.read(rows));
+        let from = lat.iter().zip(&lon);
+        let to = to_lat.iter().zip(&to_lon);
+        let distance = |((lat, lon), (to_lat, to_lon))| Some(km([lat?, lon?], [to_lat?, to_lon?]));
+        out.push(Arc::new(from.zip(to).map(distance).collect::<Float64Array>()));
+    }
+}
+
+/// 2 R asin sqrt(sin²(Δφ/2) + cos φ₁ cos φ₂ sin²(Δλ/2)): Sinnott, "Virtues of the haversine" (1984).
+fn km(from: [f64; 2], to: [f64; 2]) -> f64 {
+    let [lat, lon] = from.map(f64::to_radians);
+    let [to_lat, to_lon] = to.map(f64::to_radians);
+    let half = |angle: f64| (angle / 2.0).sin().powi(2);
+    let share = half(to_lat - lat) + lat.cos() * to_lat.cos() * half(to_lon - lon);
+    2.0 * EARTH_KM * share.min(1.0).sqrt().asin()
+}
