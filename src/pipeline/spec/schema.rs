@@ -11,7 +11,7 @@ use schemars::{
 /// The JSON Schema (draft 2020-12) of a pipeline file.
 pub fn json_schema() -> Schema {
     let mut file = File { generator: SchemaGenerator::default() };
-    let clean = file.steps(clean::OPERATORS);
+    let clean = file.steps(clean::OPERATORS, |options| options);
     let windows = file.embed("windows", window::spec_schema());
     let features = file.features();
     let root = json_schema!({
@@ -58,8 +58,8 @@ struct File {
 }
 
 impl File {
-    /// A step is a map of one component's name to its options.
-    fn steps<B>(&mut self, table: &[Component<B>]) -> Schema {
+    /// A step is a map of one component's name to its options, or what `written` makes of them.
+    fn steps<B>(&mut self, table: &[Component<B>], written: impl Fn(Schema) -> Schema) -> Schema {
         let mut steps = json_schema!({
             "type": "object",
             "minProperties": 1,
@@ -70,7 +70,7 @@ impl File {
         for component in table {
             let mut options = self.embed(component.name, (component.schema)());
             options.insert("description".to_owned(), component.summary.into());
-            properties.insert(component.name.to_owned(), options.to_value());
+            properties.insert(component.name.to_owned(), written(options).to_value());
         }
         steps.insert("properties".to_owned(), properties.to_value());
         steps
@@ -78,12 +78,8 @@ impl File {
 
     /// A feature is a column, or a name with an SQL expression, or a component with its options.
     fn features(&mut self) -> Schema {
-        let mut named = self.steps(feature::FEATURES);
         let sql = json_schema!({ "type": "string", "description": "An SQL expression." });
-        let properties = named.get_mut("properties").and_then(serde_json::Value::as_object_mut);
-        for options in properties.into_iter().flat_map(|properties| properties.values_mut()) {
-            *options = feature(options, &sql);
-        }
+        let mut named = self.steps(feature::FEATURES, |options| feature(&options, &sql));
         named.insert("additionalProperties".to_owned(), sql.to_value());
         let column = json_schema!({ "type": "string", "description": "A column." });
         json_schema!({ "anyOf": [column, named] })
@@ -120,11 +116,12 @@ impl File {
 
 /// Under the name of a component stand its options, written out or, where they are of a column, in part
 /// learned and in a file of their own; or an SQL expression that is called so.
-fn feature(options: &serde_json::Value, sql: &Schema) -> serde_json::Value {
-    if options.pointer("/properties/column").is_none() {
-        return json_schema!({ "anyOf": [options, sql] }).to_value();
+fn feature(options: &Schema, sql: &Schema) -> Schema {
+    let of_column = options.get("properties").is_some_and(|keys| keys.get("column").is_some());
+    if !of_column {
+        return json_schema!({ "anyOf": [options, sql] });
     }
-    let from = json_schema!({
+    let learned = json_schema!({
         "type": "object",
         "properties": {
             "column": { "type": "string" },
@@ -132,7 +129,7 @@ fn feature(options: &serde_json::Value, sql: &Schema) -> serde_json::Value {
         },
         "required": ["column", "from"]
     });
-    json_schema!({ "anyOf": [options, from, sql] }).to_value()
+    json_schema!({ "anyOf": [options, learned, sql] })
 }
 
 /// Each reason with the policies it may have.
