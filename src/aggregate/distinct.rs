@@ -15,6 +15,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "distinct",
     summary: "The number of different values, exact.",
     example: "{}",
+    details: "",
+    state: "",
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::events(Distinct)),
 };

@@ -13,6 +13,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "entropy",
     summary: "Shannon's entropy of the shares that the different values have, in nats.",
     example: "{ base: 2 }",
+    details: "",
+    state: "",
     schema: schema_of::<Entropy>,
     build: |node| Entropy::build(node).map(Aggregate::events),
 };

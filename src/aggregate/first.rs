@@ -10,6 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "first",
     summary: "The first value that is not null, by event time and offset, in the column's type.",
     example: "{}",
+    details: "",
+    state: "",
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(First)),
 };

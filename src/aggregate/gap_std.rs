@@ -10,6 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "gap_std",
     summary: "The standard deviation of the seconds from each event to the next, `ddof` of gaps.",
     example: "{ ddof: 0 }",
+    details: "",
+    state: "",
     schema: schema_of::<Ddof>,
     build: |node| registry::options(node).map(|ddof| Aggregate::events(GapStd(ddof))),
 };

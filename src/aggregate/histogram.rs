@@ -15,6 +15,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "histogram",
     summary: "The number of values between each edge and the next, as a list.",
     example: "{ edges: [0, 10, 100, 1000] }",
+    details: "",
+    state: "",
     schema: schema_of::<Histogram>,
     build: |node| Histogram::build(node).map(Aggregate::events),
 };

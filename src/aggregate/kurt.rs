@@ -12,6 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "kurt",
     summary: "The excess kurtosis (normal: 0), null where they are all equal or too few.",
     example: "{ bias: true }",
+    details: "",
+    state: "",
     schema: schema_of::<Bias>,
     build: |node| registry::options(node).map(|bias| Aggregate::events(Kurt(bias))),
 };

@@ -10,6 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "lag",
     summary: "The n-th value before the record's own, of those in the window.",
     example: "{ n: 2 }",
+    details: "",
+    state: "",
     schema: schema_of::<Lag>,
     build: |node| Lag::build(node).map(Aggregate::events),
 };

@@ -10,6 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "list",
     summary: "The last `max` values in order, the oldest first.",
     example: "{ max: 10 }",
+    details: "",
+    state: "",
     schema: schema_of::<List>,
     build: |node| List::build(node).map(Aggregate::events),
 };

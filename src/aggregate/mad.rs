@@ -14,6 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "mad",
     summary: "The median of the distances from the median, a spread that outliers do not move.",
     example: "{ normal: true }",
+    details: "",
+    state: "",
     schema: schema_of::<Mad>,
     build: |node| registry::options::<Mad>(node).map(Aggregate::events),
 };

@@ -11,6 +11,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "mean",
     summary: "The arithmetic mean of the values, the share of true for a boolean column.",
     example: "{}",
+    details: "",
+    state: "",
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(Mean)),
 };

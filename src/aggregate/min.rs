@@ -11,6 +11,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "min",
     summary: "The least value, in the column's type; NaN is greater than any other.",
     example: "{}",
+    details: "",
+    state: "",
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(Min)),
 };

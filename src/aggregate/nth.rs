@@ -10,6 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "nth",
     summary: "The value at place `n` by event time and offset, from 0, or from the end with -1.",
     example: "{ n: 1 }",
+    details: "",
+    state: "",
     schema: schema_of::<Nth>,
     build: |node| registry::options::<Nth>(node).map(Aggregate::events),
 };

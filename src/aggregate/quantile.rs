@@ -14,6 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "quantile",
     summary: "The value below which the share `q` of the values lies, exact.",
     example: "{ q: 0.9, interpolation: linear }",
+    details: "",
+    state: "",
     schema: schema_of::<Quantile>,
     build: |node| Quantile::build(node).map(Aggregate::events),
 };

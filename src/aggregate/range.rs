@@ -11,6 +11,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "range",
     summary: "The greatest value less the least one.",
     example: "{}",
+    details: "",
+    state: "",
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(Range)),
 };

@@ -12,6 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "rank",
     summary: "The rank of the record's own value among those of the window and itself, from 1.",
     example: "{ method: average, pct: true }",
+    details: "",
+    state: "",
     schema: schema_of::<Rank>,
     build: |node| registry::options::<Rank>(node).map(Aggregate::events),
 };

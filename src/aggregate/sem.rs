@@ -8,6 +8,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "sem",
     summary: "The standard error of the mean, std / sqrt(n), null unless there are more than `ddof`.",
     example: "{ ddof: 0 }",
+    details: "",
+    state: "",
     schema: schema_of::<Ddof>,
     build: |node| registry::options(node).map(|ddof| Aggregate::summary(Sem(ddof))),
 };

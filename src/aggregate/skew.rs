@@ -12,6 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "skew",
     summary: "The skewness of the values, null where they are all equal or too few.",
     example: "{ bias: true }",
+    details: "",
+    state: "",
     schema: schema_of::<Bias>,
     build: |node| registry::options(node).map(|bias| Aggregate::events(Skew(bias))),
 };

@@ -11,6 +11,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "slope",
     summary: "Change per second by least squares over event time, null if all have one time.",
     example: "{}",
+    details: "",
+    state: "",
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::events(Slope)),
 };

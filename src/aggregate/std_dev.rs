@@ -8,6 +8,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "std",
     summary: "The standard deviation of the values, null unless there are more than `ddof`.",
     example: "{ ddof: 0 }",
+    details: "",
+    state: "",
     schema: schema_of::<Ddof>,
     build: |node| registry::options(node).map(|ddof| Aggregate::summary(Std(ddof))),
 };

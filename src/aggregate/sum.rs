@@ -10,6 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "sum",
     summary: "The sum of the values, 0 for an empty window unless `null_when_empty` is set.",
     example: "{ null_when_empty: true }",
+    details: "",
+    state: "",
     schema: schema_of::<Sum>,
     build: |node| registry::options::<Sum>(node).map(Aggregate::summary),
 };

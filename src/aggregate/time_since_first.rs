@@ -11,6 +11,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "time_since_first",
     summary: "Seconds since the first event in the window, 0 where that is the record itself.",
     example: "{}",
+    details: "",
+    state: "",
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(TimeSinceFirst)),
 };

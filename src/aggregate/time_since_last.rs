@@ -11,6 +11,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "time_since_last",
     summary: "Seconds since the last earlier event in the window, not counting the record itself.",
     example: "{}",
+    details: "",
+    state: "",
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(TimeSinceLast)),
 };

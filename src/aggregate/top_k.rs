@@ -13,6 +13,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "top_k",
     summary: "The `k` most frequent values, the most frequent first, of equal ones the least.",
     example: "{ k: 3 }",
+    details: "",
+    state: "",
     schema: schema_of::<TopK>,
     build: |node| TopK::build(node).map(Aggregate::events),
 };

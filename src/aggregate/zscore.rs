@@ -8,6 +8,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "zscore",
     summary: "Standard deviations from the window's mean to the record's own value.",
     example: "{ ddof: 0 }",
+    details: "",
+    state: "",
     schema: schema_of::<Ddof>,
     build: |node| registry::options(node).map(|ddof| Aggregate::summary(Zscore(ddof))),
 };

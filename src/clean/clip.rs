@@ -19,6 +19,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "clip",
     summary: "Limits a numeric column to a range.",
     example: "{ column: amount, min: 0, max: 10000 }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Clip::build(options, input)?)),
 };

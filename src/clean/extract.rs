@@ -18,6 +18,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "extract",
     summary: "Adds a column with what a group of a regular expression finds in a text column.",
     example: "{ column: category, pattern: '^(\\w+)-', as: main_category }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build,
 };

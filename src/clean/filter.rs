@@ -19,6 +19,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "filter",
     summary: "Keeps the records for which an SQL condition is true.",
     example: "{ where: \"amount > 0\" }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Written>,
     build,
 };

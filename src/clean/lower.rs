@@ -10,6 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "lower",
     summary: "Writes text columns in lower case.",
     example: "{ columns: [category] }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build: |options, input| {
         Text::build(options, input, |text, out| {

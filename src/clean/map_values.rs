@@ -17,6 +17,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "map_values",
     summary: "Writes other texts, or null, in the place of listed ones of a column.",
     example: "{ column: category, values: { gas: fuel, petrol: fuel, unknown: null } }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build,
 };

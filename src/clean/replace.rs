@@ -9,6 +9,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "replace",
     summary: "Rewrites each match of a regular expression in text columns.",
     example: "{ columns: [category], pattern: '[\\s_]+', with: '-' }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build: |options, input| {
         let Options { columns, pattern, with } = registry::options(options)?;

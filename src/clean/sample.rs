@@ -16,6 +16,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "sample",
     summary: "Keeps a share of the records, chosen by a hash of columns.",
     example: "{ by: [tx_id], keep: 0.1 }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build,
 };

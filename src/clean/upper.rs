@@ -10,6 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "upper",
     summary: "Writes text columns in upper case.",
     example: "{ columns: [category] }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build: |options, input| {
         Text::build(options, input, |text, out| {

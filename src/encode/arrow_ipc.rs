@@ -21,6 +21,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "arrow_ipc",
     summary: "Writes up to 512 vectors of a commit as one Arrow IPC stream, schema included.",
     example: "{}",
+    details: "",
+    state: "",
     schema: super::no_options,
     build: |input| Ok(Box::new(ArrowIpc::build(input)?)),
 };

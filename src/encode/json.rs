@@ -14,6 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "json",
     summary: "Writes each vector as a JSON object with the fields in the declared order.",
     example: "{}",
+    details: "",
+    state: "",
     schema: super::no_options,
     build: |input| Ok(Box::new(Json::build(input, true)?)),
 };

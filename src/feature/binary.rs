@@ -17,6 +17,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "binary",
     summary: "Writes the place of the column's value in a list, counted from 1, as binary digits.",
     example: "{ column: category, values: [grocery, fuel, travel] }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -14,6 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "bins",
     summary: "The number, from 0, of the interval between given edges that a value lies in.",
     example: "{ column: amount, edges: [0, 10, 100, 1000] }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

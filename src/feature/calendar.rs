@@ -16,6 +16,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "calendar",
     summary: "Writes parts of a moment, such as hour or day of week, as they are in a time zone.",
     example: "{ column: ts, parts: [hour, day_of_week, is_weekend], zone: Europe/Zurich }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

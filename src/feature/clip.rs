@@ -9,6 +9,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "clip",
     summary: "Keeps a number between bounds; the column itself is left as it is.",
     example: "{ column: amount, min: 0, max: 10000 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

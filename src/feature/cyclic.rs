@@ -16,6 +16,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "Writes sine and cosine of a column's place in an hour, day, week, month, year or \
               other period.",
     example: "{ column: ts, period: day }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -14,6 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "hashing",
     summary: "Adds columns up in as many outputs as are asked for, by the hash of name and value.",
     example: "{ columns: [category, amount], outputs: 16 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -14,6 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "haversine",
     summary: "Writes the great-circle distance between a place and another one, in kilometres.",
     example: "{ lat: lat, lon: lon, to: [47.3769, 8.5417] }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -9,6 +9,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "log1p",
     summary: "The natural logarithm of 1 + x, exact for small x; NaN below -1.",
     example: "{ column: amount }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -12,6 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "maxabs",
     summary: "Divides a number by the greatest absolute value of the training data.",
     example: "{ column: amount, max_abs: 250.0 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -14,6 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "normalize",
     summary: "Divides columns by the length that they have together in the record.",
     example: "{ columns: [amount, count], norm: l2 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -17,6 +17,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "one_hot",
     summary: "Writes one column per listed value, 1 where the column holds it and 0 elsewhere.",
     example: "{ column: category, values: [grocery, fuel, travel], unknown: zeros }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -17,6 +17,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "ordinal",
     summary: "Writes the place of the column's value in a list, counted from 0.",
     example: "{ column: category, values: [grocery, fuel, travel], unknown: -1, missing: -2 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -14,6 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "polynomial",
     summary: "Writes the products of columns up to a degree, without the columns themselves.",
     example: "{ columns: [amount, count], degree: 2 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -12,6 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "power",
     summary: "The Yeo-Johnson or Box-Cox transform with a given lambda, standardized on request.",
     example: "{ column: amount, lambda: 0.35, mean: 4.1, std: 2.2 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -10,6 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "quantile_transform",
     summary: "Writes the share of training data below a value, or the normal number of that share.",
     example: "{ column: amount, quantiles: [0, 4.5, 12, 40, 980], output: normal }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -14,6 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "ratio",
     summary: "Divides one column by another; a denominator near 0 gives a value of its own.",
     example: "{ of: amount, by: count, otherwise: 0 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

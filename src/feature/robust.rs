@@ -12,6 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "robust",
     summary: "Subtracts a given median and divides by a given range between quantiles.",
     example: "{ column: amount, median: 30.0, range: 45.0 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -12,6 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "standardize",
     summary: "Subtracts a given mean and divides by a given standard deviation.",
     example: "{ column: amount, mean: 42.5, std: 17.0 }",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build,
 };

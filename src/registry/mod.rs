@@ -25,6 +25,11 @@ pub struct Component<B: 'static> {
     pub summary: &'static str,
     /// Working options as YAML: what stands behind `name:`.
     pub example: &'static str,
+    /// What it computes and by which formula or paper, and what null, NaN and too few values give;
+    /// Markdown, for `docs/components.md`.
+    pub details: &'static str,
+    /// Bytes of state that it costs, of a key and of an event, in words; `none` without state.
+    pub state: &'static str,
     /// JSON Schema of the options, for editors.
     pub schema: fn() -> schemars::Schema,
     /// Builds it from its options.

@@ -24,6 +24,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "cast",
     summary: "Converts a column to another type and rejects or nulls what does not fit.",
     example: "{ column: amount, to: int, on_failure: null }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Cast::build(options, input)?)),
 };

@@ -27,6 +27,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "drop_duplicates",
     summary: "Keeps the first of several records with the same values within a time.",
     example: "{ by: [tx_id], within: 10m }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(DropDuplicates::build(options, input)?)),
 };

@@ -31,6 +31,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "fill",
     summary: "Fills missing values with a constant or with the key's last value.",
     example: "{ column: amount, with: last, within: 1h, else: 0 }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Fill::build(options, input)?)),
 };

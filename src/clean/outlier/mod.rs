@@ -28,6 +28,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "Flags, nulls, clips, drops or rejects values outside a range or far from the mean.",
     example: "{ column: amount, method: zscore, over: 24h, threshold: 4, min_count: 20, \
               action: flag }",
+    details: "",
+    state: "",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Outlier::build(options, input)?)),
 };

@@ -43,6 +43,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "json",
     summary: "One JSON object per record, read by its JSON Schema.",
     example: "{}",
+    details: "",
+    state: "",
     schema: registry::schema_of::<Options>,
     build: |input| Ok(Box::new(Json::new(input)?)),
 };

@@ -16,6 +16,8 @@ pub(super) const MIN_ITEMS: Component<Build> = Component {
     name: "minItems",
     summary: "A list has at least so many items.",
     example: "1",
+    details: "",
+    state: "",
     schema: schema_of::<u64>,
     build: |value, data_type| build(value, data_type, |limit| limit..=usize::MAX, "at least"),
 };
@@ -24,6 +26,8 @@ pub(super) const MAX_ITEMS: Component<Build> = Component {
     name: "maxItems",
     summary: "A list has at most so many items.",
     example: "16",
+    details: "",
+    state: "",
     schema: schema_of::<u64>,
     build: |value, data_type| build(value, data_type, |limit| 0..=limit, "at most"),
 };

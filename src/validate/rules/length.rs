@@ -16,6 +16,8 @@ pub(super) const MIN_LENGTH: Component<Build> = Component {
     name: "minLength",
     summary: "A text has at least so many characters.",
     example: "1",
+    details: "",
+    state: "",
     schema: schema_of::<u64>,
     build: |value, data_type| build(value, data_type, |limit| limit..=usize::MAX, "at least"),
 };
@@ -24,6 +26,8 @@ pub(super) const MAX_LENGTH: Component<Build> = Component {
     name: "maxLength",
     summary: "A text has at most so many characters.",
     example: "64",
+    details: "",
+    state: "",
     schema: schema_of::<u64>,
     build: |value, data_type| build(value, data_type, |limit| 0..=limit, "at most"),
 };

@@ -16,6 +16,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "multipleOf",
     summary: "A number is a multiple of a step.",
     example: "0.01",
+    details: "",
+    state: "",
     schema: schema_of::<f64>,
     build,
 };

@@ -15,6 +15,8 @@ pub(super) const ENUM: Component<Build> = Component {
     name: "enum",
     summary: "A value is one of a list.",
     example: "[web, app, branch]",
+    details: "",
+    state: "",
     schema: schema_of::<Vec<String>>,
     build: |value, data_type| {
         build(value.as_list().unwrap_or_default(), data_type, "one of the declared values")
@@ -25,6 +27,8 @@ pub(super) const CONST: Component<Build> = Component {
     name: "const",
     summary: "A value is a given one.",
     example: "EUR",
+    details: "",
+    state: "",
     schema: schema_of::<String>,
     build: |value, data_type| {
         build(std::slice::from_ref(value), data_type, "the declared constant")

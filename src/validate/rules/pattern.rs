@@ -15,6 +15,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "pattern",
     summary: "A text matches a regular expression.",
     example: "'^[A-Z]{3}$'",
+    details: "",
+    state: "",
     schema: schema_of::<String>,
     build,
 };
