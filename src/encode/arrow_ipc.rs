@@ -225,6 +225,10 @@ fn buffers(schema: &Schema) -> usize {
     fn of(data_type: &DataType) -> usize {
         match data_type {
             DataType::List(item) => 2 + of(item.data_type()),
+            DataType::Map(entries, _) => 2 + of(entries.data_type()),
+            DataType::Struct(members) => {
+                1 + members.iter().map(|f| of(f.data_type())).sum::<usize>()
+            }
             DataType::Utf8 => 3,
             _ => 2,
         }

@@ -33,6 +33,8 @@ enum Values<'a> {
     Timestamp(&'a [i64], TimeUnit),
     /// Where each row's items begin in the column of all items; one more than rows.
     List(&'a [i32], Box<Column<'a>>),
+    /// Where each row's entries begin, all keys, and the column of all their values.
+    Map(&'a [i32], &'a StringArray, Box<Column<'a>>),
 }
 
 /// True if [`Column`] reads the type.
@@ -46,6 +48,12 @@ pub(super) fn can_write(data_type: &DataType) -> bool {
         | DataType::Date32
         | DataType::Timestamp(..) => true,
         DataType::List(item) => can_write(item.data_type()),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(members) => {
+                members[0].data_type() == &DataType::Utf8 && can_write(members[1].data_type())
+            }
+            _ => false,
+        },
         _ => false,
     }
 }
@@ -78,6 +86,11 @@ impl<'a> Column<'a> {
             DataType::List(_) => {
                 let list = array.as_list::<i32>();
                 Values::List(list.value_offsets(), Box::new(Self::new(list.values())))
+            }
+            DataType::Map(..) => {
+                let map = array.as_map();
+                let values = Box::new(Self::new(map.values()));
+                Values::Map(map.value_offsets(), map.keys().as_string(), values)
             }
             other => unreachable!("type {other} is refused when the encoder is built"),
         };
@@ -125,6 +138,19 @@ impl<'a> Column<'a> {
                 }
                 line.push(b']');
             }
+            Values::Map(offsets, keys, values) => {
+                line.push(b'{');
+                let (first, end) = bounds(offsets, row);
+                for entry in first..end {
+                    if entry > first {
+                        line.push(b',');
+                    }
+                    write_string(keys.value(entry), line);
+                    line.push(b':');
+                    values.write_json(entry, line);
+                }
+                line.push(b'}');
+            }
         }
     }
 
@@ -149,6 +175,12 @@ impl<'a> Column<'a> {
             Values::List(offsets, items) => {
                 let (first, end) = bounds(offsets, row);
                 4 + (first..end).map(|item| items.arrow_bytes(item)).sum::<usize>()
+            }
+            Values::Map(offsets, keys, values) => {
+                let (first, end) = bounds(offsets, row);
+                // Of an entry: two bits that say whether it is there, the key and where it begins.
+                let of = |entry| 6 + keys.value(entry).len() + values.arrow_bytes(entry);
+                4 + (first..end).map(of).sum::<usize>()
             }
         }
     }

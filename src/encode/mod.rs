@@ -94,7 +94,7 @@ fn check_schema(schema: &Schema) -> Result<(), Problem> {
         if !column::can_write(field.data_type()) {
             let what = format!("field `{}` is of type {}", field.name(), field.data_type());
             return Err(Problem::nowhere(what)
-                .expected("a number, text, boolean, date, timestamp or list of these"));
+                .expected("a number, text, boolean, date, timestamp, list or map of these"));
         }
     }
     Ok(())

@@ -58,6 +58,13 @@ fn of(field: &Field) -> String {
         DataType::Date32 => ("string", ", \"format\": \"date\"".to_owned()),
         DataType::Timestamp(..) => ("string", ", \"format\": \"date-time\"".to_owned()),
         DataType::List(item) => ("array", format!(", \"items\": {}", of(item))),
+        DataType::Map(entries, _) => {
+            let values = match entries.data_type() {
+                DataType::Struct(members) => of(&members[1]),
+                other => unreachable!("a map has entries of type {other}"),
+            };
+            ("object", format!(", \"additionalProperties\": {values}"))
+        }
         _ => ("string", String::new()),
     };
     if field.is_nullable() || field.data_type() == &DataType::Float64 {

@@ -206,6 +206,7 @@ fn engine_type(from: &DataType) -> Result<DataType, ExpressionError> {
             let item = Field::new(item.name(), engine_type(item.data_type())?, true);
             DataType::List(Arc::new(item))
         }
+        DataType::Map(entries, false) if has_engine_types(entries) => from.clone(),
         DataType::Null => {
             return Err(ExpressionError::new("the expression is always null")
                 .expected("a value, or a cast that gives it a type"));
@@ -215,6 +216,15 @@ fn engine_type(from: &DataType) -> Result<DataType, ExpressionError> {
                 .expected("a number, text, boolean, date, timestamp or list: cast it"));
         }
     })
+}
+
+/// True if keys and values of a map's entries are of types of the engine.
+fn has_engine_types(entries: &Field) -> bool {
+    let is_own = |data_type: &DataType| engine_type(data_type).is_ok_and(|own| own == *data_type);
+    match entries.data_type() {
+        DataType::Struct(members) => members.iter().all(|member| is_own(member.data_type())),
+        _ => false,
+    }
 }
 
 /// What DataFusion puts before the errors that it wraps into each other.

@@ -2,6 +2,7 @@
 
 mod arrow_ipc;
 mod json;
+mod maps;
 
 use super::*;
 use crate::{

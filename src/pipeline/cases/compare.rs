@@ -68,6 +68,10 @@ fn equal(expected: &Node, actual: &Node, tolerance: f64) -> bool {
         (Value::List(a), Value::List(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b, tolerance))
         }
+        (Value::Map(a), Value::Map(b)) => {
+            a.len() == b.len()
+                && a.iter().zip(b).all(|((a, _, x), (b, _, y))| a == b && equal(x, y, tolerance))
+        }
         (a, b) => match (number(expected), number(actual)) {
             (Some(x), Some(y)) => (x - y).abs() <= tolerance * x.abs().max(y.abs()).max(1.0),
             _ => a == b,
