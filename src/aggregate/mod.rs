@@ -4,17 +4,20 @@
 //! turns the summaries of a batch into a column with one call. [`EventBuffer`] finds the summary of
 //! any range of its events: whole subtrees by what they know of themselves, so that ten thousand
 //! events cost about what ten do. What cannot be joined from parts, such as a median, is an
-//! aggregate [`OfEvents`] and costs a look at each event of the window.
+//! aggregate [`OfEvents`] and costs a look at each event of the window; so does one [`OfPairs`], of
+//! the values of two columns.
 //!
 //! To add an aggregate: write `aggregate/<name>.rs` with a `COMPONENT`, then add it to
 //! [`AGGREGATES`]. What will need more plugs in beside these two: an aggregate with state of its own
 //! (ewma) declares a state by slot, folded in offset order.
 
 mod buffer;
+mod by_category;
 mod leaf;
 mod lists;
 mod moments;
 mod node;
+mod pairs;
 mod place;
 mod pool;
 mod rank_statistics;
@@ -24,20 +27,28 @@ mod shape;
 mod spread;
 mod summary;
 mod text;
+mod together;
 mod trunk;
 mod value;
 
 mod count;
+mod count_null;
+mod share;
 mod sum;
 mod mean;
+mod weighted_mean;
 mod var;
 mod std_dev;
 mod sem;
 mod skew;
 mod kurt;
 mod zscore;
+mod cov;
+mod corr;
 mod min;
 mod max;
+mod argmin;
+mod argmax;
 mod range;
 mod median;
 mod quantile;
@@ -62,7 +73,9 @@ mod histogram;
 mod list;
 
 pub use buffer::{EventBuffer, Retention};
+pub use by_category::{Categories, by_category, map_of};
 pub use leaf::Event;
+pub use pairs::{Interned, Pair, Pairs};
 pub use place::Place;
 pub use pool::Pool;
 pub use saved::{SavedBuffers, restore_buffers};
@@ -87,16 +100,23 @@ pub type Build = fn(&Node) -> Result<Aggregate, Problem>;
 /// All aggregates.
 pub const AGGREGATES: &[Component<Build>] = &[
     count::COMPONENT,
+    count_null::COMPONENT,
+    share::COMPONENT,
     sum::COMPONENT,
     mean::COMPONENT,
+    weighted_mean::COMPONENT,
     var::COMPONENT,
     std_dev::COMPONENT,
     sem::COMPONENT,
     skew::COMPONENT,
     kurt::COMPONENT,
     zscore::COMPONENT,
+    cov::COMPONENT,
+    corr::COMPONENT,
     min::COMPONENT,
     max::COMPONENT,
+    argmin::COMPONENT,
+    argmax::COMPONENT,
     range::COMPONENT,
     median::COMPONENT,
     quantile::COMPONENT,
@@ -128,6 +148,12 @@ pub enum Aggregate {
     Summary(Box<dyn OfSummary>),
     /// Of the events themselves.
     Events(Box<dyn OfEvents>),
+    /// Of events with values of two columns; the string names the second one.
+    Pairs(Node, Box<dyn OfPairs>),
+    /// Of whether a record has no value: 1 or 0.
+    Nulls(Box<dyn OfSummary>),
+    /// Of whether the SQL condition, a string, holds for a record: 1 or 0.
+    Holding(Node, Box<dyn OfSummary>),
 }
 
 impl Aggregate {
@@ -139,20 +165,37 @@ impl Aggregate {
         Self::Events(Box::new(aggregate))
     }
 
-    /// The column it makes of values of type `input`, of mere events where there is none; or what
-    /// it takes instead, as the end of a sentence.
-    pub fn output(&self, input: Option<&DataType>) -> Result<Output, &'static str> {
+    fn pairs(column: Node, aggregate: impl OfPairs + 'static) -> Self {
+        Self::Pairs(column, Box::new(aggregate))
+    }
+
+    /// The column it makes of values of type `input`, of mere events where there is none, and of
+    /// values of type `beside` where it takes a second column; or what it takes instead, as the end
+    /// of a sentence.
+    pub fn output(
+        &self,
+        input: Option<&DataType>,
+        beside: Option<&DataType>,
+    ) -> Result<Output, &'static str> {
         match self {
-            Self::Summary(aggregate) => aggregate.output(input),
+            Self::Summary(aggregate) | Self::Nulls(aggregate) => aggregate.output(input),
+            Self::Holding(_, aggregate) => aggregate.output(Some(&DataType::Boolean)),
             Self::Events(aggregate) => aggregate.output(input),
+            Self::Pairs(_, aggregate) => match (input, beside) {
+                (Some(input), Some(beside)) => aggregate.output(input, beside),
+                _ => Err(VALUES),
+            },
         }
     }
 
     /// What it has to know.
     pub fn needs(&self) -> Needs {
         match self {
-            Self::Summary(aggregate) => aggregate.needs(),
+            Self::Summary(aggregate) | Self::Nulls(aggregate) | Self::Holding(_, aggregate) => {
+                aggregate.needs()
+            }
             Self::Events(aggregate) => Needs { scan: aggregate.reads_values(), ..Needs::NONE },
+            Self::Pairs(..) => Needs { scan: true, ..Needs::NONE },
         }
     }
 }
@@ -177,6 +220,14 @@ pub trait OfEvents: Send + Debug {
     }
     /// Looks at one window over values of a type that `output` has taken.
     fn scan(&self, input: Option<&DataType>) -> Box<dyn Scan>;
+}
+
+/// Turns the events of a window at each record, each with values of two columns, into a column.
+pub trait OfPairs: Send + Debug {
+    /// As [`Aggregate::output`].
+    fn output(&self, values: &DataType, beside: &DataType) -> Result<Output, &'static str>;
+    /// Looks at one window over values of types that `output` has taken.
+    fn scan(&self, values: &DataType, beside: &DataType) -> Box<dyn Scan>;
 }
 
 /// Type of a computed column.
@@ -211,19 +262,34 @@ impl Frame<'_> {
 #[serde(deny_unknown_fields)]
 struct NoOptions {}
 
+/// What an aggregate of pairs costs.
+const PAIR_STATE: &str = "none of a key beyond its buffer; some 40 bytes an event and each text once, \
+                          for all windows over the same two columns";
+
 const NUMBERS: &str = "a numeric or boolean column";
 const ORDERED: &str = "a numeric, boolean, date or timestamp column";
 const VALUES: &str = "a numeric, boolean, date, timestamp or string column";
 
 /// An output of floats, from numbers only.
 fn float_of_numbers(input: Option<&DataType>, nullable: bool) -> Result<Output, &'static str> {
-    let number = |t: &DataType| t.is_integer() || is_float(t) || *t == DataType::Boolean;
     match input {
-        Some(data_type) if number(data_type) => {
+        Some(data_type) if is_number(data_type) => {
             Ok(Output { data_type: DataType::Float64, nullable })
         }
         _ => Err(NUMBERS),
     }
+}
+
+/// The same from numbers of two columns.
+fn float_of_pairs(values: &DataType, beside: &DataType) -> Result<Output, &'static str> {
+    if is_number(values) && is_number(beside) {
+        return Ok(Output { data_type: DataType::Float64, nullable: true });
+    }
+    Err("two numeric or boolean columns")
+}
+
+fn is_number(data_type: &DataType) -> bool {
+    data_type.is_integer() || is_float(data_type) || *data_type == DataType::Boolean
 }
 
 /// An output of seconds, from any column, or from events alone.

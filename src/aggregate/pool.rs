@@ -52,7 +52,7 @@ impl Pool {
         (Leaf::full_size(self.values()).bytes() + BRANCH_BYTES).div_ceil(LEAF_EVENTS)
     }
 
-    /// Keys of texts whose events have left since the last call, once per event.
+    /// Keys of texts and pairs whose events have left since the last call, once per event.
     pub fn released(&mut self) -> impl Iterator<Item = i64> + '_ {
         self.released.drain(..)
     }
@@ -118,7 +118,7 @@ impl Pool {
     /// Counts out events of `leaf` that expire.
     pub(super) fn let_go(&mut self, leaf: &Leaf, gone: Range<usize>) {
         self.events -= gone.len();
-        if self.kind == Kind::Text {
+        if self.kind.is_interned() {
             self.released.extend(leaf.valid_keys(&gone));
         }
     }

@@ -5,10 +5,7 @@
 //! hands out a column per batch. That costs as many steps per record as the window has events, for
 //! all scans of a window one copy of them.
 
-use super::{
-    Kind, Symbols,
-    value::{float_key, write_keys},
-};
+use super::{Kind, Pair, Pairs, Symbols, value::write_keys};
 use arrow::{
     array::{ArrayRef, Float64Builder, StringBuilder},
     datatypes::DataType,
@@ -36,8 +33,12 @@ pub struct Content<'a> {
     pub kind: Kind,
     /// What the keys of texts stand for.
     pub symbols: &'a Symbols,
+    /// What the keys of pairs stand for.
+    pub pairs: &'a Pairs,
     /// Key of the record's own value, if it has one that counts.
     pub own: Option<i64>,
+    /// Event time of the record.
+    pub time: i64,
     /// True if the last event is the record itself.
     pub has_own: bool,
 }
@@ -62,6 +63,11 @@ impl Content<'_> {
         self.events.iter().map(move |event| self.kind.difference(event.key, first))
     }
 
+    /// The keys of both columns, in order.
+    pub(super) fn pairs(&self) -> impl ExactSizeIterator<Item = Pair> + Clone + '_ {
+        self.events.iter().map(|event| self.pairs.get(event.key))
+    }
+
     /// Replaces `keys` by those of the values, of which the equal ones have one: a zero with a sign
     /// becomes the other one.
     pub(super) fn keys_into(&self, keys: &mut Vec<i64>) {
@@ -71,7 +77,7 @@ impl Content<'_> {
 
     /// The key that all values equal to that of `key` have.
     pub(super) fn comparable(&self, key: i64) -> i64 {
-        if self.kind == Kind::Float && key == float_key(-0.0) { float_key(0.0) } else { key }
+        self.kind.comparable(key)
     }
 
     /// The events before the record itself.
@@ -140,9 +146,10 @@ impl<F> Debug for PickEach<F> {
 impl<F: FnMut(&Content<'_>) -> Option<i64> + Send> Scan for PickEach<F> {
     fn take(&mut self, content: &Content<'_>) {
         let key = (self.pick)(content);
-        match content.kind {
-            Kind::Text => self.texts.append_option(key.map(|key| content.symbols.text(key))),
-            _ => self.keys.push(key),
+        if self.input == DataType::Utf8 {
+            self.texts.append_option(key.map(|key| content.symbols.text(key)));
+        } else {
+            self.keys.push(key);
         }
     }
 

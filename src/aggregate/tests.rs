@@ -23,24 +23,33 @@ fn an_empty_window_is_null_and_its_count_and_sum_are_zero() {
     let texts = Texts::default();
     let input = DataType::Float64;
     let frame = Frame { summaries: &summaries, input: Some(&input), texts: &texts };
-    let symbols = Symbols::default();
+    let (symbols, pairs) = (Symbols::default(), Pairs::default());
     let (kind, own) = (Kind::Float, None);
-    let empty = Content { events: &[], kind, symbols: &symbols, own, has_own: false };
+    let (time, has_own) = (0, false);
+    let empty = Content { events: &[], kind, symbols: &symbols, pairs: &pairs, own, time, has_own };
     for component in AGGREGATES {
         // Without `null_when_empty`.
         let options = if component.name == "sum" { "{}" } else { component.example };
         let aggregate = (component.build)(&Node::parse(options).unwrap()).unwrap();
-        let output = aggregate.output(Some(&input)).unwrap();
+        let output = aggregate.output(Some(&input), Some(&input)).unwrap();
         let column = match &aggregate {
-            Aggregate::Summary(aggregate) => aggregate.column(&frame),
+            Aggregate::Summary(aggregate)
+            | Aggregate::Nulls(aggregate)
+            | Aggregate::Holding(_, aggregate) => aggregate.column(&frame),
             Aggregate::Events(aggregate) => {
                 let mut scan = aggregate.scan(Some(&input));
                 scan.take(&empty);
                 scan.finish()
             }
+            Aggregate::Pairs(_, aggregate) => {
+                let mut scan = aggregate.scan(&input, &input);
+                scan.take(&empty);
+                scan.finish()
+            }
         };
         assert_eq!(column.data_type(), &output.data_type, "{}", component.name);
-        let zero = matches!(component.name, "count" | "sum" | "distinct" | "histogram");
+        let zero =
+            matches!(component.name, "count" | "count_null" | "sum" | "distinct" | "histogram");
         assert_eq!(column.is_null(0), !zero, "{}", component.name);
         assert_eq!(output.nullable, !zero, "{}", component.name);
     }

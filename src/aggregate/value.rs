@@ -28,9 +28,23 @@ pub enum Kind {
     Unsigned,
     /// Numbers of interned texts.
     Text,
+    /// Numbers of pairs of values, see [`Pairs`](super::Pairs).
+    Pair,
 }
 
 impl Kind {
+    /// True if keys are numbers of something that is kept elsewhere, as long as events hold it.
+    #[inline]
+    pub fn is_interned(self) -> bool {
+        matches!(self, Self::Text | Self::Pair)
+    }
+
+    /// The key that all values equal to that of `key` have: a zero with a sign becomes the other
+    /// one.
+    pub(super) fn comparable(self, key: i64) -> i64 {
+        if self == Self::Float && key == float_key(-0.0) { float_key(0.0) } else { key }
+    }
+
     /// The kind of a column, or none for a type that no aggregate takes the values of.
     pub fn of(data_type: &DataType) -> Option<Self> {
         match data_type {
@@ -45,13 +59,18 @@ impl Kind {
         }
     }
 
+    /// The kinds of two columns that have been taken.
+    pub(super) fn of_both(values: &DataType, beside: &DataType) -> [Self; 2] {
+        [values, beside].map(|t| Self::of(t).expect("an aggregate takes the type"))
+    }
+
     /// The value of a key as a number.
     #[inline]
     pub fn number(self, key: i64) -> f64 {
         match self {
             Self::Float => f64::from_bits(flip(key).cast_unsigned()),
             Self::Unsigned => (key ^ i64::MIN).cast_unsigned() as f64,
-            Self::Integer | Self::Text | Self::Nothing => key as f64,
+            Self::Integer | Self::Text | Self::Pair | Self::Nothing => key as f64,
         }
     }
 }
@@ -64,7 +83,9 @@ impl Kind {
         match self {
             // Keys of numbers without a sign lie as far apart as the numbers do.
             Self::Integer | Self::Unsigned => (i128::from(key) - i128::from(less)) as f64,
-            Self::Float | Self::Text | Self::Nothing => self.number(key) - self.number(less),
+            Self::Float | Self::Text | Self::Pair | Self::Nothing => {
+                self.number(key) - self.number(less)
+            }
         }
     }
 }

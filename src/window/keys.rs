@@ -13,6 +13,7 @@ use serde::{Deserialize, de::IgnoredAny};
 ///   facts that become known later, and with `exclude_current`, which leaves the record itself out;
 /// * `tumbling: 1d`, with an `offset` and days of a `zone`, and `session: 30m`, looked for `within`
 ///   so much time, stand still: `part: so_far` is up to the record, `previous` the one before;
+/// * `by` tells categories apart, see [`By`](super::by::By);
 /// * `where` and `min_count` belong to all: below so many values there is nothing but the count.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +22,8 @@ pub(super) struct Keys {
     tumbling: Option<String>,
     session: Option<String>,
     pub(super) of: Option<String>,
+    #[serde(rename = "by")]
+    _by: Option<IgnoredAny>,
     #[serde(rename = "where")]
     _condition: Option<IgnoredAny>,
     #[serde(default)]

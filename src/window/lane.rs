@@ -1,13 +1,13 @@
-//! A lane: what is buffered of each key for all windows over one column under one condition.
+//! A lane: what is buffered of each key for all windows over the same input.
 
 use super::{
-    condition::holds,
     extent::{Extent, Own, Shape},
+    input::{Input, Read},
 };
 use crate::{
     aggregate::{
-        Content, Event, EventBuffer, Held, Kind, Needs, Pool, Retention, SavedBuffers, Scan,
-        Summary, Symbols, Texts, key_range, read_keys, restore_buffers,
+        Content, Event, EventBuffer, Held, Interned, Kind, Needs, Pair, Pairs, Pool, Retention,
+        SavedBuffers, Scan, Summary, Texts, read_keys, restore_buffers,
     },
     batch::{Rows, Slot},
     state::{
@@ -15,10 +15,7 @@ use crate::{
         snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Type},
     },
 };
-use arrow::{
-    array::{Array, ArrayRef, AsArray},
-    datatypes::DataType,
-};
+use arrow::array::{ArrayRef, AsArray};
 use std::{hint::black_box, io};
 
 /// One window over a lane.
@@ -50,63 +47,71 @@ impl Saved for SavedLane {
     }
 }
 
-/// One event buffer per key, shared by all windows over the same column and condition.
+/// One event buffer per key, shared by all windows over the same input.
 ///
-/// Only records that count are kept: those with a value, for which the condition holds. A window
+/// Only records that count are kept: those with a value, for which the conditions hold. A window
 /// by rows counts the others too, as SQL's ROWS with FILTER does, so that its lane keeps them,
 /// marked as not valid.
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// Index of the column and its type; without one, events alone are counted.
-    pub(super) column: Option<(usize, DataType)>,
-    /// Index of the condition.
-    pub(super) condition: Option<usize>,
+    pub(super) input: Input,
     pub(super) windows: Vec<LaneWindow>,
     pub(super) retention: Retention,
     pool: Pool,
-    symbols: Symbols,
+    interned: Interned,
     buffers: Paged<EventBuffer>,
     /// One more than the highest slot seen.
     slots: usize,
     keys: Vec<i64>,
+    /// Those of the second column.
+    keys_beside: Vec<i64>,
     pub(super) texts: Texts,
     /// The events of the window that is scanned.
     scanned: Vec<Held>,
 }
 
 impl Lane {
-    pub(super) fn new(column: Option<(usize, DataType)>, condition: Option<usize>) -> Self {
+    pub(super) fn new(input: Input) -> Self {
         Self {
-            column,
-            condition,
+            interned: Interned::new(input.kinds()),
+            input,
             windows: Vec::new(),
             retention: Retention::default(),
             pool: Pool::new(Kind::Nothing, Needs::NONE),
-            symbols: Symbols::default(),
             buffers: Paged::default(),
             slots: 0,
             keys: Vec::new(),
+            keys_beside: Vec::new(),
             texts: Texts::default(),
             scanned: Vec::new(),
         }
     }
 
     /// Adds a window before any row was seen, and gives its index.
-    pub(super) fn add(&mut self, extent: Extent, needs: Needs) -> usize {
-        let (summaries, scans) = (Vec::new(), Vec::new());
+    pub(super) fn add(&mut self, extent: Extent) -> usize {
+        let (needs, summaries, scans) = (Needs::NONE, Vec::new(), Vec::new());
         self.windows.push(LaneWindow { extent, needs, summaries, scans });
         let asked = extent.retention();
         self.retention.time_us = self.retention.time_us.max(asked.time_us);
         self.retention.rows = self.retention.rows.max(asked.rows);
-        let needs = self.windows.iter().map(|w| w.needs).fold(Needs::NONE, Needs::union);
-        let kind = match &self.column {
-            Some((_, data_type)) if needs.values() => {
-                Kind::of(data_type).expect("an aggregate takes the type")
-            }
-            _ => Kind::Nothing,
-        };
-        self.pool = Pool::new(kind, needs);
         self.windows.len() - 1
+    }
+
+    /// Adds what a window needs to know, before any row was seen.
+    pub(super) fn need(&mut self, window: usize, needs: Needs) {
+        let known = &mut self.windows[window].needs;
+        *known = known.union(needs);
+        self.pool = self.new_pool();
+    }
+
+    fn new_pool(&self) -> Pool {
+        let needs = self.windows.iter().map(|w| w.needs).fold(Needs::NONE, Needs::union);
+        let kind = match self.input.beside {
+            _ if !needs.values() => Kind::Nothing,
+            Some(_) => Kind::Pair,
+            None => self.input.kinds()[0],
+        };
+        Pool::new(kind, needs)
     }
 
     /// Adds a look at all events of a window, and gives its index there.
@@ -126,16 +131,13 @@ impl Lane {
     }
 
     /// Takes the rows in and leaves one summary per row and window.
-    pub(super) fn advance(&mut self, rows: &Rows, condition: Option<&ArrayRef>) {
-        let values = self.column.as_ref().map(|(index, _)| rows.columns.column(*index));
-        let texts =
-            values.filter(|_| self.pool.kind() == Kind::Text).map(AsArray::as_string::<i32>);
-        match values {
-            Some(values) if !matches!(self.pool.kind(), Kind::Nothing | Kind::Text) => {
-                read_keys(values, &mut self.keys);
-            }
-            _ => self.keys.clear(),
-        }
+    pub(super) fn advance(&mut self, rows: &Rows, judged: &[ArrayRef]) {
+        let read = self.input.read(rows, judged);
+        let [kind, beside] = self.interned.kinds();
+        let is_asked = self.pool.kind() != Kind::Nothing;
+        read_numbers(read.values.as_ref().filter(|_| is_asked), kind, &mut self.keys);
+        read_numbers(read.beside.as_ref().filter(|_| is_asked), beside, &mut self.keys_beside);
+        let is_interned = self.pool.kind().is_interned();
         self.texts.clear();
         self.windows.iter_mut().for_each(|w| w.summaries.clear());
         let keeps_all = self.keeps_all();
@@ -143,15 +145,31 @@ impl Lane {
             if row % READ_AHEAD_ROWS == 0 {
                 self.read_ahead(rows.slots[row..].iter().take(READ_AHEAD_ROWS));
             }
-            let valid =
-                values.is_none_or(|v| v.is_valid(row)) && condition.is_none_or(|c| holds(c, row));
-            let key = match texts {
-                Some(texts) if valid => self.symbols.intern(texts.value(row)),
-                _ => self.keys.get(row).copied().unwrap_or_default(),
+            let valid = read.is_valid(row);
+            let key = match valid {
+                _ if !is_interned => self.keys.get(row).copied().unwrap_or_default(),
+                true => self.intern(&read, row),
+                false => 0,
             };
             let event = Event { time: rows.event_times[row], key, valid };
             self.take(rows.slots[row], rows.watermarks[row], event, keeps_all);
         }
+    }
+
+    /// The key of a row's event, in a lane of texts or pairs.
+    fn intern(&mut self, read: &Read, row: usize) -> i64 {
+        let interned = &mut self.interned;
+        let mut key = |of: Option<&ArrayRef>, kind, keys: &[i64]| match of {
+            Some(texts) if kind == Kind::Text => interned.text(texts.as_string::<i32>().value(row)),
+            _ => keys.get(row).copied().unwrap_or_default(),
+        };
+        let [kind, beside] = self.input.kinds();
+        let first = key(read.values.as_ref(), kind, &self.keys);
+        if self.pool.kind() != Kind::Pair {
+            return first;
+        }
+        let second = key(read.beside.as_ref(), beside, &self.keys_beside);
+        self.interned.pair(Pair { first, second })
     }
 
     /// Reads from the buffers of the next rows, see [`READ_AHEAD_ROWS`].
@@ -180,7 +198,7 @@ impl Lane {
             summary.time = event.time;
             summary.own = event.valid.then_some(event.key);
             if self.pool.kind() == Kind::Text && summary.n > 0 {
-                let mut copy = |key| self.texts.push(self.symbols.text(key));
+                let mut copy = |key| self.texts.push(self.interned.symbols().text(key));
                 summary.first = if window.needs.first { copy(summary.first) } else { 0 };
                 summary.last = if window.needs.last { copy(summary.last) } else { 0 };
             }
@@ -190,8 +208,10 @@ impl Lane {
                 let content = Content {
                     events: &self.scanned,
                     kind: self.pool.kind(),
-                    symbols: &self.symbols,
+                    symbols: self.interned.symbols(),
+                    pairs: self.interned.pairs(),
                     own: summary.own,
+                    time: event.time,
                     has_own: event.valid && range[0] <= place && place < range[1],
                 };
                 window.scans.iter_mut().for_each(|scan| scan.take(&content));
@@ -201,8 +221,9 @@ impl Lane {
     }
 
     fn release(&mut self) {
-        if self.pool.kind() == Kind::Text {
-            self.pool.released().for_each(|key| self.symbols.release(key));
+        let kind = self.pool.kind();
+        if kind.is_interned() {
+            self.pool.released().for_each(|key| self.interned.release(kind, key));
         }
     }
 
@@ -216,12 +237,12 @@ impl Lane {
 
     /// Bytes of all buffers.
     pub(super) fn state_bytes(&self) -> usize {
-        self.slots * size_of::<EventBuffer>() + self.pool.bytes() + self.symbols.bytes()
+        self.slots * size_of::<EventBuffer>() + self.pool.bytes() + self.interned.bytes()
     }
 
     /// Holds on to the buffers as they are.
     pub(super) fn capture(&self) -> SavedLane {
-        let buffers = SavedBuffers::capture(&self.buffers, &self.pool, &self.symbols);
+        let buffers = SavedBuffers::capture(&self.buffers, &self.pool, &self.interned);
         SavedLane { slots: self.slots, buffers }
     }
 
@@ -231,28 +252,34 @@ impl Lane {
         section: &Section<'_>,
         slots: Slot,
     ) -> Result<(), SnapshotError> {
-        let needs = self.windows.iter().map(|w| w.needs).fold(Needs::NONE, Needs::union);
-        self.pool = Pool::new(self.pool.kind(), needs);
-        self.symbols = Symbols::default();
-        let range = self.column.as_ref().map(|(_, data_type)| key_range(data_type));
-        let range = range.unwrap_or(i64::MIN..=i64::MAX);
+        self.pool = self.new_pool();
+        self.interned = Interned::new(self.input.kinds());
         let progress = section.single("progress", PROGRESS)?;
         let seen: Slot = progress.word(0)?;
         progress.check(seen <= slots, "slots without a key")?;
         self.slots = seen as usize;
-        let (pool, symbols) = (&mut self.pool, &mut self.symbols);
-        self.buffers = restore_buffers(section, seen, range, pool, symbols)?;
+        let (pool, interned) = (&mut self.pool, &mut self.interned);
+        self.buffers = restore_buffers(section, seen, self.input.ranges(), pool, interned)?;
         Ok(())
     }
 
     /// All that outlives a batch.
     #[cfg(test)]
     pub(super) fn state(&self) -> impl std::fmt::Debug {
-        (&self.buffers, &self.symbols)
+        (&self.buffers, &self.interned)
     }
 
     /// Bytes of a buffered event, as it lies in a full leaf.
     pub(super) fn event_bytes(&self) -> usize {
-        self.pool.event_bytes()
+        let pair = if self.pool.kind() == Kind::Pair { Pairs::BYTES } else { 0 };
+        self.pool.event_bytes() + pair
+    }
+}
+
+/// Fills `keys` with those of a column, of texts with none.
+fn read_numbers(column: Option<&ArrayRef>, kind: Kind, keys: &mut Vec<i64>) {
+    match column {
+        Some(column) if kind != Kind::Text => read_keys(column, keys),
+        _ => keys.clear(),
     }
 }

@@ -19,13 +19,15 @@
 //! late record that is kept by policy sees what of the past is retained; inside the retention it is
 //! put in, outside it only its own row sees it.
 //!
-//! Windows over one column under one condition share a [`Lane`], one buffer per key:
+//! Windows over one column under one condition, or over the same two, share a [`Lane`], one buffer per key:
 //! another length costs a search, not a copy. Every row is taken in on its own, with its own
 //! watermark, so that cutting the same rows into other batches changes no bit.
 
+mod by;
 mod calendar;
 mod condition;
 mod extent;
+mod input;
 mod keys;
 mod lane;
 mod plan;
@@ -34,7 +36,7 @@ mod spec;
 pub use plan::{WindowPlan, spec_schema};
 
 use crate::{
-    aggregate::{Aggregate, Frame, Needs, OfSummary},
+    aggregate::{Aggregate, Frame, Needs, OfSummary, by_category},
     batch::{Reason, Rejections, Rows, Slot},
     registry::{Node, Position, Problem},
     state::{
@@ -45,11 +47,12 @@ use crate::{
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
     compute::{filter, nullif},
-    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
+    datatypes::{Field, FieldRef, Schema, SchemaRef},
 };
 use condition::Condition;
+use input::{Input, Values};
 use lane::Lane;
-use spec::{Computed, Spec};
+use spec::{Computed, FoundColumn, Spec};
 use std::sync::Arc;
 
 /// All windows of a pipeline.
@@ -97,7 +100,7 @@ impl Column {
             Made::Scan(index) => lane.scanned(self.window, *index),
             Made::Summaries(aggregate) => aggregate.column(&Frame {
                 summaries: &lane.windows[self.window].summaries,
-                input: lane.column.as_ref().map(|(_, data_type)| data_type),
+                input: lane.input.data_type(),
                 texts: &lane.texts,
             }),
         }
@@ -134,43 +137,105 @@ impl Windows {
 
     fn add(&mut self, spec: Spec, schema: &SchemaRef) -> Result<(), Problem> {
         let condition = match &spec.condition {
-            Some(node) => Some(self.condition(node, schema)?),
+            Some(node) => Some(self.condition(Condition::sql(node, schema)?)),
             None => None,
         };
-        let column = spec.column.as_ref().map(|(index, _, t)| (*index, t.clone()));
-        let lane = self.lane(column, condition);
-        let needs = spec.computed.iter().map(|c| c.aggregate.needs());
-        let needs = needs.reduce(Needs::union).unwrap_or_default();
-        let window = self.lanes[lane].add(spec.extent, needs);
-        self.plans.push(WindowPlan::new(lane, &spec));
-        let input = spec.column.as_ref().map(|(_, _, data_type)| data_type);
-        for computed in spec.computed {
-            let made = match computed.aggregate {
-                Aggregate::Summary(aggregate) => Made::Summaries(aggregate),
-                Aggregate::Events(aggregate) => {
-                    Made::Scan(self.lanes[lane].add_scan(window, aggregate.scan(input)))
-                }
-            };
-            self.columns.push(Column { lane, window, made, min_count: computed.min_count });
+        let Spec { extent, column, computed, .. } = spec;
+        // The lanes that this window is one of, each with its index there and its plan.
+        let mut places: Vec<(usize, usize, usize)> = Vec::new();
+        for mut computed in computed {
+            let input = self.input(&mut computed, column.as_ref(), condition, schema)?;
+            let lane = self.lane(input);
+            let known = places.iter().find(|(known, ..)| *known == lane).copied();
+            let (_, window, plan) = known.unwrap_or_else(|| {
+                let window = self.lanes[lane].add(extent);
+                let input = &self.lanes[lane].input;
+                self.plans.push(WindowPlan::new(lane, extent, input, &self.conditions, schema));
+                places.push((lane, window, self.plans.len() - 1));
+                (lane, window, self.plans.len() - 1)
+            });
+            self.plans[plan].computed.push((computed.name.clone(), computed.aggregate_name));
+            self.compute(lane, window, computed);
         }
         Ok(())
     }
 
-    /// The condition of that text, compiled once.
-    fn condition(&mut self, node: &Node, schema: &SchemaRef) -> Result<usize, Problem> {
-        let known = self.conditions.iter().position(|c| node.as_str() == Some(&c.sql));
-        if let Some(index) = known {
-            return Ok(index);
+    /// Lets a window of a lane compute a column.
+    fn compute(&mut self, lane: usize, window: usize, computed: Computed) {
+        let into = &mut self.lanes[lane];
+        let input = into.input.data_type();
+        if let Some(categories) = computed.map {
+            let scan = by_category(computed.aggregate, input, categories);
+            let scan = scan.expect("an aggregate of pairs makes no map");
+            into.need(window, Needs { scan: true, ..Needs::NONE });
+            let made = Made::Scan(into.add_scan(window, scan));
+            self.columns.push(Column { lane, window, made, min_count: 0 });
+            return;
         }
-        self.conditions.push(Condition::build(node, schema)?);
-        Ok(self.conditions.len() - 1)
+        let needs = computed.aggregate.needs();
+        let made = match computed.aggregate {
+            Aggregate::Summary(aggregate)
+            | Aggregate::Nulls(aggregate)
+            | Aggregate::Holding(_, aggregate) => Made::Summaries(aggregate),
+            Aggregate::Events(aggregate) => {
+                let scan = aggregate.scan(input);
+                Made::Scan(into.add_scan(window, scan))
+            }
+            Aggregate::Pairs(_, aggregate) => {
+                let beside = into.input.beside.as_ref().map(|(_, data_type)| data_type);
+                let types = input.zip(beside).expect("it takes two columns");
+                let scan = aggregate.scan(types.0, types.1);
+                Made::Scan(into.add_scan(window, scan))
+            }
+        };
+        into.need(window, needs);
+        self.columns.push(Column { lane, window, made, min_count: computed.min_count });
     }
 
-    /// The lane of that column and condition.
-    fn lane(&mut self, column: Option<(usize, DataType)>, condition: Option<usize>) -> usize {
-        let known = self.lanes.iter().position(|l| l.column == column && l.condition == condition);
+    /// What a column is computed from, `condition` being that of its window.
+    fn input(
+        &mut self,
+        computed: &mut Computed,
+        column: Option<&FoundColumn>,
+        condition: Option<usize>,
+        schema: &SchemaRef,
+    ) -> Result<Input, Problem> {
+        let mut conditions: Vec<usize> = condition.into_iter().collect();
+        let values = match (&computed.aggregate, column) {
+            (Aggregate::Nulls(_), Some((index, ..))) => {
+                Values::Holds(self.condition(Condition::null(*index, schema)))
+            }
+            (Aggregate::Holding(sql, _), column) => {
+                if let Some((index, ..)) = column {
+                    conditions.push(self.condition(Condition::present(*index, schema)));
+                }
+                Values::Holds(self.condition(Condition::sql(sql, schema)?))
+            }
+            (_, Some((index, _, data_type))) => Values::Column(*index, data_type.clone()),
+            (_, None) => Values::None,
+        };
+        if let Some(only) = computed.only.take() {
+            conditions.push(self.condition(only));
+        }
+        let beside = computed.beside.as_ref();
+        let beside = beside.map(|(index, _, data_type)| (*index, data_type.clone()));
+        Ok(Input { values, beside, conditions })
+    }
+
+    /// The place of a condition, the known one if it asks the same.
+    fn condition(&mut self, condition: Condition) -> usize {
+        let known = self.conditions.iter().position(|known| known.test == condition.test);
         known.unwrap_or_else(|| {
-            self.lanes.push(Lane::new(column, condition));
+            self.conditions.push(condition);
+            self.conditions.len() - 1
+        })
+    }
+
+    /// The lane of that input.
+    fn lane(&mut self, input: Input) -> usize {
+        let known = self.lanes.iter().position(|lane| lane.input == input);
+        known.unwrap_or_else(|| {
+            self.lanes.push(Lane::new(input));
             self.lanes.len() - 1
         })
     }
@@ -185,8 +250,7 @@ impl Windows {
     pub fn advance(&mut self, rows: Rows, rejected: &mut Rejections) -> Rows {
         let (mut rows, conditions) = self.judge(rows, rejected);
         for lane in &mut self.lanes {
-            let condition = lane.condition.map(|index| &conditions[index]);
-            lane.advance(&rows, condition);
+            lane.advance(&rows, &conditions);
         }
         let mut columns = rows.columns.columns().to_vec();
         let lanes = &mut self.lanes;
@@ -202,7 +266,7 @@ impl Windows {
         let mut judged = Vec::with_capacity(self.conditions.len());
         for condition in &self.conditions {
             let (values, failed) = condition.evaluate(&rows.columns);
-            let said = |reason: String| format!("where {}: {reason}", condition.sql);
+            let said = |reason: String| format!("where {}: {reason}", condition.test);
             failures.extend(failed.into_iter().map(|(row, reason)| (row, said(reason))));
             judged.push(values);
         }

@@ -1,10 +1,17 @@
 //! What `check` and editors are told about windows.
 
-use super::{lane::Lane, spec::Spec};
+use super::{
+    by::Options,
+    condition::Condition,
+    extent::Extent,
+    input::{Input, Values},
+    lane::Lane,
+};
 use crate::{
     aggregate::{AGGREGATES, EventBuffer},
-    registry::Span,
+    registry::{Span, schema_of},
 };
+use arrow::datatypes::Schema as Columns;
 use schemars::{Schema, json_schema};
 use std::collections::BTreeMap;
 
@@ -15,9 +22,9 @@ pub struct WindowPlan {
     pub computed: Vec<(String, &'static str)>,
     /// What it holds of a key, such as `(t - 1h, t]`.
     pub shape: String,
-    /// The aggregated column.
+    /// The aggregated column, or the two that are.
     pub column: Option<String>,
-    /// The SQL text under `where`.
+    /// Which records count: the SQL text under `where`, and what an aggregate asks beside.
     pub condition: Option<String>,
     /// Windows of one lane share their buffers.
     pub lane: usize,
@@ -30,12 +37,32 @@ pub struct WindowPlan {
 }
 
 impl WindowPlan {
-    pub(super) fn new(lane: usize, spec: &Spec) -> Self {
+    /// A window of a lane of that number and input.
+    pub(super) fn new(
+        lane: usize,
+        extent: Extent,
+        input: &Input,
+        conditions: &[Condition],
+        schema: &Columns,
+    ) -> Self {
+        let name = |index: usize| schema.field(index).name().clone();
+        let values = match &input.values {
+            Values::None => None,
+            Values::Column(index, _) => Some(name(*index)),
+            Values::Holds(index) => Some(format!("whether {}", conditions[*index].test)),
+        };
+        let beside = input.beside.as_ref().map(|(index, _)| name(*index));
+        let column = match (values, beside) {
+            (Some(values), Some(beside)) => Some(format!("{values} with {beside}")),
+            (values, beside) => values.or(beside),
+        };
+        let held: Vec<String> =
+            input.conditions.iter().map(|index| conditions[*index].test.to_string()).collect();
         Self {
-            computed: spec.computed.iter().map(|c| (c.name.clone(), c.aggregate_name)).collect(),
-            shape: spec.extent.to_string(),
-            column: spec.column.as_ref().map(|(_, name, _)| name.clone()),
-            condition: spec.condition.as_ref().and_then(|n| n.as_str()).map(str::to_owned),
+            computed: Vec::new(),
+            shape: extent.to_string(),
+            column,
+            condition: (!held.is_empty()).then(|| held.join(" and ")),
             lane,
             retained: String::new(),
             event_bytes: 0,
@@ -73,6 +100,8 @@ pub fn spec_schema() -> Schema {
     let map =
         json_schema!({ "type": "object", "properties": by_name, "additionalProperties": false });
     let item = json_schema!({ "anyOf": [{ "enum": names }, map] });
+    let mut by = schema_of::<Options>();
+    by.insert("description".to_owned(), "One value per category.".into());
     json_schema!({
         "type": "object",
         "description": "A window per key and what is computed over it.",
@@ -107,6 +136,7 @@ pub fn spec_schema() -> Schema {
             },
             "of": { "type": "string", "description": "The column; without one, records count." },
             "where": { "type": "string", "description": "SQL: which records count." },
+            "by": by,
             "closed": { "enum": ["right", "both", "left", "none"], "default": "right" },
             "delay": {
                 "type": "string",

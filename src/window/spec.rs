@@ -9,10 +9,10 @@
 //! column; the default is `{of}_{aggregate}_{window}`: `1h`, `20r`, `1d_tumbling`, `30m_session`.
 //! What the other keys say is told by [`Keys`].
 
-use super::{extent::Extent, keys::Keys};
+use super::{by::By, condition::Condition, extent::Extent, keys::Keys};
 use crate::{
-    aggregate::{AGGREGATES, Aggregate, Kind, Output},
-    registry::{self, Node, Position, Problem, Value},
+    aggregate::{AGGREGATES, Aggregate, Build, Categories, Kind, Output, map_of},
+    registry::{self, Component, Node, Position, Problem, Value},
 };
 use arrow::datatypes::{DataType, SchemaRef};
 
@@ -20,10 +20,11 @@ use arrow::datatypes::{DataType, SchemaRef};
 #[derive(Debug)]
 pub(super) struct Spec {
     pub(super) extent: Extent,
-    /// Index, name and type of the column.
-    pub(super) column: Option<(usize, String, DataType)>,
+    pub(super) column: Option<FoundColumn>,
     /// The text under `where`.
     pub(super) condition: Option<Node>,
+    /// The categories that are told apart.
+    by: Option<By>,
     /// Values below which there is nothing to compute.
     pub(super) min_count: u64,
     pub(super) computed: Vec<Computed>,
@@ -38,9 +39,18 @@ pub(super) struct Computed {
     pub(super) aggregate_name: &'static str,
     pub(super) aggregate: Aggregate,
     pub(super) output: Output,
+    /// The second column: that of an aggregate of pairs, or the categories of a map.
+    pub(super) beside: Option<FoundColumn>,
+    /// The category that it is of.
+    pub(super) only: Option<Condition>,
+    /// The categories that it makes a map of.
+    pub(super) map: Option<Categories>,
     /// Values below which it is null.
     pub(super) min_count: u64,
 }
+
+/// Index, name and type of a column.
+pub(super) type FoundColumn = (usize, String, DataType);
 
 impl Spec {
     /// Reads one window.
@@ -55,48 +65,113 @@ impl Spec {
             extent,
             column,
             condition: node.get("where").cloned(),
+            by: node.get("by").map(|by| By::read(by, schema)).transpose()?,
             min_count: keys.min_count,
             computed: Vec::new(),
         };
         let compute = node.get("compute").expect("its presence was checked");
         for asked in Asked::all(compute)? {
-            let computed = spec.compute(asked, &suffix)?;
-            spec.computed.push(computed);
+            let computed = spec.compute(&asked, &suffix, schema)?;
+            spec.computed.extend(computed);
         }
         Ok(spec)
     }
 
-    fn compute(&self, asked: Asked<'_>, suffix: &str) -> Result<Computed, Problem> {
-        let Asked { aggregate, at, name, options } = asked;
-        let component = registry::find(AGGREGATES, "aggregate", aggregate, at)?;
-        let aggregate = (component.build)(&options)?;
+    /// The columns that an aggregate makes: one, or one of each category.
+    fn compute(
+        &self,
+        asked: &Asked<'_>,
+        suffix: &str,
+        schema: &SchemaRef,
+    ) -> Result<Vec<Computed>, Problem> {
+        let component = registry::find(AGGREGATES, "aggregate", asked.aggregate, asked.at)?;
+        let plain = self.column(component, asked, suffix, schema)?;
+        match &self.by {
+            None => Ok(vec![plain]),
+            Some(By::Found(column, max)) => Ok(vec![plain.mapped(column, *max, asked)?]),
+            Some(by) => {
+                let conditions = by.conditions().into_iter();
+                let each = conditions.map(|(category, condition)| {
+                    let column = self.column(component, asked, suffix, schema)?;
+                    let name = format!("{}_{category}", column.name);
+                    Ok(Computed { name, only: Some(condition), ..column })
+                });
+                each.collect()
+            }
+        }
+    }
+
+    /// The column that an aggregate makes of all categories.
+    fn column(
+        &self,
+        component: &Component<Build>,
+        asked: &Asked<'_>,
+        suffix: &str,
+        schema: &SchemaRef,
+    ) -> Result<Computed, Problem> {
+        let at = asked.at;
+        let aggregate = (component.build)(&asked.options)?;
         let of = self.column.as_ref();
-        let output = aggregate.output(of.map(|(_, _, t)| t)).map_err(|takes| {
-            let what = match of {
-                Some((_, column, t)) => {
-                    format!("`{}` does not take column `{column}` of type {t}", component.name)
+        let beside = match &aggregate {
+            Aggregate::Pairs(column, _) => Some(find_named(column, schema)?),
+            _ => None,
+        };
+        let types = [of, beside.as_ref()].map(|column| column.map(|(_, _, t)| t));
+        let output = aggregate.output(types[0], types[1]).map_err(|takes| {
+            let column = |(_, name, t): &FoundColumn| format!("column `{name}` of type {t}");
+            let what = match (of, &beside) {
+                (Some(of), None) => column(of),
+                (Some(of), Some(beside)) => format!("{} with {}", column(of), column(beside)),
+                (None, _) => {
+                    let what = format!("`{}` needs a column, named by `of`", component.name);
+                    return Problem::new(at, what).expected(takes);
                 }
-                None => format!("`{}` needs a column, named by `of`", component.name),
             };
-            Problem::new(at, what).expected(takes)
+            Problem::new(at, format!("`{}` does not take {what}", component.name)).expected(takes)
         })?;
-        // Below `min_count` there is only the count.
-        let min_count = if component.name == "count" { 0 } else { self.min_count };
+        // Below `min_count` there are only the counts.
+        let is_count = matches!(component.name, "count" | "count_null");
+        let min_count = if is_count { 0 } else { self.min_count };
         let output = Output { nullable: output.nullable || min_count > 0, ..output };
-        let (name, at) = name.unwrap_or_else(|| {
+        let (name, at) = asked.name.clone().unwrap_or_else(|| {
             let of = of.map(|(_, column, _)| format!("{column}_")).unwrap_or_default();
             (format!("{of}{}_{suffix}", component.name), at)
         });
         let aggregate_name = component.name;
-        Ok(Computed { name, at, aggregate_name, aggregate, output, min_count })
+        let (only, map) = (None, None);
+        Ok(Computed { name, at, aggregate_name, aggregate, output, beside, only, map, min_count })
     }
 }
 
-fn find_column(
+impl Computed {
+    /// The same as a map of the categories in `column`.
+    fn mapped(self, column: &FoundColumn, max: usize, asked: &Asked<'_>) -> Result<Self, Problem> {
+        let aggregate = self.aggregate_name;
+        if self.beside.is_some() {
+            return Err(Problem::new(asked.at, format!("a map of `{aggregate}`, of two columns"))
+                .expected("`values` under `by`, which make a column of each category"));
+        }
+        let name = match asked.name {
+            Some(_) => self.name,
+            None => format!("{}_by_{}", self.name, column.1),
+        };
+        let map = Some(Categories { max, min_count: self.min_count });
+        let (output, beside) = (map_of(&self.output), Some(column.clone()));
+        Ok(Self { name, output, beside, map, min_count: 0, ..self })
+    }
+}
+
+/// The column that a node of an aggregate's options names.
+fn find_named(node: &Node, schema: &SchemaRef) -> Result<FoundColumn, Problem> {
+    let name = node.as_str().expect("its type was checked");
+    find_column(name.to_owned(), node.at, schema)
+}
+
+pub(super) fn find_column(
     name: String,
     at: Position,
     schema: &SchemaRef,
-) -> Result<(usize, String, DataType), Problem> {
+) -> Result<FoundColumn, Problem> {
     let Some((index, field)) = schema.column_with_name(&name) else {
         let names = schema.fields().iter().map(|f| f.name());
         return Err(Problem::new(at, format!("no column `{name}`")).expected_one_of(&name, names));

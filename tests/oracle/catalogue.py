@@ -40,7 +40,7 @@ class Window:
         held = [place for place in places if column[place] is not None]
         self.has_own = own in held
         self.values = [column[place] for place in held]
-        self.array = np.array(self.values) if self.values and not isinstance(self.values[0], str) else None
+        self.array = np.array(self.values) if self.values and isinstance(self.values[0], float) else None
         # Seconds since the first event: those since 1970 leave no digits for parts of them.
         seconds = (events.times - events.times[0]) / 1e6
         self.times = [float(seconds[place]) for place in held]
@@ -105,6 +105,36 @@ def entropy(w, base=None):
 def top(w, k):
     counted = collections.Counter(w.values).items()
     return [value for value, _ in sorted(counted, key=lambda pair: (-pair[1], pair[0]))[:k]] or None
+
+
+def both(w):
+    """The values of two columns, each less its first one."""
+    points = np.array(w.values)
+    return (points - points[0]).T
+
+
+def corr(w):
+    if any(len(set(column)) < 2 for column in zip(*w.values)) or not w.n:
+        return None
+    return float(np.corrcoef(*both(w))[0, 1])
+
+
+def weighted_mean(w):
+    if not sum(weight for _, weight in w.values):
+        return None
+    values, weights = zip(*w.values)
+    return values[0] + float(np.average(both(w)[0], weights=weights))
+
+
+def beside(w, of):
+    """The second value at the place that pandas finds among the first ones."""
+    values, others = zip(*w.values)
+    return others[of(pd.Series(values))]
+
+
+def share(w):
+    found = pd.Series([y for _, y in w.values], dtype="Float64")
+    return float((found > 1).fillna(False).mean())
 
 
 def rate(w):
@@ -193,6 +223,48 @@ OF_TEXTS = [
     Entry("gap_mean", {}, "numpy.diff, mean", numbers(2, lambda w: np.mean(gaps(w)))),
 ]
 
+# Of events with values of two columns.
+OF_PAIRS = [
+    Entry("corr", {"with": "y"}, "numpy.corrcoef", corr),
+    Entry("cov", {"with": "y"}, "numpy.cov", numbers(2, lambda w: np.cov(*both(w))[0, 1])),
+    Entry("cov", {"with": "y", "ddof": 0}, "numpy.cov, ddof=0",
+          numbers(1, lambda w: np.cov(*both(w), ddof=0)[0, 1])),
+    Entry("weighted_mean", {"weights": "y"}, "numpy.average", weighted_mean),
+    Entry("argmin", {"value": "y"}, "pandas idxmin", numbers(1, lambda w: beside(w, pd.Series.idxmin))),
+]
+OF_PAIRS_WITH_TEXTS = [
+    Entry("argmax", {"value": "text"}, "pandas idxmax",
+          lambda w: beside(w, pd.Series.idxmax) if w.n else None),
+    Entry("argmin", {"value": "text"}, "pandas idxmin",
+          lambda w: beside(w, pd.Series.idxmin) if w.n else None),
+]
+# Of all records, with a value or without.
+OF_RECORDS = [
+    Entry("count_null", {}, "pandas isna, sum", lambda w: int(pd.Series([x for x, in w.values]).isna().sum())),
+]
+OF_CONDITIONS = [
+    Entry("share", {"where": "y > 1"}, "pandas fillna(False), mean", numbers(1, share)),
+]
+
+# Where a value stands for the window's column; what a record must have for it to count.
+VALUES = {
+    "x": lambda r: r["x"],
+    "text": lambda r: r["text"],
+    "x with y": lambda r: None if r["x"] is None or r["y"] is None else (r["x"], r["y"]),
+    "x with text": lambda r: None if r["x"] is None or r["text"] is None else (r["x"], r["text"]),
+    "x of all": lambda r: (r["x"],),
+    "x beside y": lambda r: None if r["x"] is None else (r["x"], r["y"]),
+}
+# By what their windows hold.
+ENTRIES = {
+    "x": OF_NUMBERS,
+    "text": OF_TEXTS,
+    "x with y": OF_PAIRS,
+    "x with text": OF_PAIRS_WITH_TEXTS,
+    "x of all": OF_RECORDS,
+    "x beside y": OF_CONDITIONS,
+}
+
 # What pandas computes over its own windows: on streams in order, where both mean the same records.
 PANDAS = {
     "count": lambda r: r.count(),
@@ -208,6 +280,10 @@ PANDAS = {
     "median": lambda r: r.median(),
     "first": lambda r: r.first(),
     "last": lambda r: r.last(),
+}
+PANDAS_PAIRS = {
+    "corr": lambda r, y: r.corr(y),
+    "cov": lambda r, y: r.cov(y),
 }
 # And DuckDB, in SQL's frames: `closed: both`, of streams without ties.
 DUCKDB = {
@@ -225,8 +301,17 @@ DUCKDB = {
     "slope": f"regr_slope(x, (epoch_ms(t) - {START_MS}) / 1000.0)",
     "distinct": "count(distinct x)",
     "entropy": "entropy(x)",
+    "corr": "corr(x, y)",
+    "cov": "covar_samp(x, y)",
+    "argmin": "arg_min(text, x)",
+    "argmax": "arg_max(text, x)",
+    "count_null": "count(*) - count(x)",
+    "share": "avg(case when x is not null then coalesce(y > 1, false)::int end)",
 }
-DUCKDB_OPTIONS = {"quantile": {"q": 0.9, "interpolation": "linear"}, "entropy": {"base": 2}}
+DUCKDB_OPTIONS = {
+    "quantile": {"q": 0.9, "interpolation": "linear"}, "entropy": {"base": 2}, "share": {"where": "y > 1"},
+    "corr": {"with": "y"}, "cov": {"with": "y"}, "argmin": {"value": "text"}, "argmax": {"value": "text"},
+}
 
 Shape = collections.namedtuple(
     "Shape", "over closed delay exclude_current min_count tumbling session part offset zone within",
@@ -251,7 +336,7 @@ SECONDS = {None: 0, "3s": 3, "5s": 5, "7s": 7, "1m": 60, "10m": 600, "130m": 7_8
 
 def stream(seed, records, *, ties, disorder, nulls, keys, values, begin=START_MS, step_ms=1_000):
     """Records in arrival order."""
-    random = np.random.default_rng(seed)
+    random, beside = np.random.default_rng(seed), np.random.default_rng(seed + 1_000)
     time_ms, found = begin, []
     for _ in range(records):
         if not (ties and random.random() < 0.2):
@@ -263,6 +348,7 @@ def stream(seed, records, *, ties, disorder, nulls, keys, values, begin=START_MS
             "key": f"k{random.integers(keys)}",
             "time_ms": time_ms - behind,
             "x": None if missing else float(values(random)),
+            "y": None if beside.random() < nulls else float(beside.choice([0, 0.5, 1, 2.25, 7])),
             "text": None if random.random() < nulls else str(random.choice(["a", "bb", "", "c"])),
         })
     return found
@@ -289,20 +375,20 @@ STREAMS = {
 
 
 def pipeline():
-    """A pipeline with every entry over every shape; columns are `n0`, `n1`.. and `t0`, `t1`.."""
+    """A pipeline with every entry over every shape; columns are `c0`, `c1`.."""
     specs, columns = [], {}
-    for of, prefix, entries in (("x", "n", OF_NUMBERS), ("text", "t", OF_TEXTS)):
+    for of, entries in ENTRIES.items():
         for shape in SHAPES:
             computed = []
             for entry in entries:
-                name = f"{prefix}{len(columns)}"
+                name = f"c{len(columns)}"
                 columns[name] = (of, shape, entry)
                 computed.append({entry.name: {**entry.options, "as": name}})
             asked = {name: value for name, value in shape._asdict().items() if value}
             # A condition of its own, true of every record: windows that share one keep what others
             # need, and nothing would show that one keeps too little.
             own = f"n > -{len(specs) + 1}"
-            specs.append({**asked, "of": of, "where": own, "compute": computed})
+            specs.append({**asked, "of": of.split()[0], "where": own, "compute": computed})
     return {
         "pipeline": "catalogue",
         "source": {
@@ -322,6 +408,7 @@ SCHEMA = {
         "n": {"type": "integer"},
         "key": {"type": "string"},
         "x": {"type": ["number", "null"]},
+        "y": {"type": ["number", "null"]},
         "text": {"type": ["string", "null"]},
     },
     "required": ["n", "key"],
@@ -331,7 +418,7 @@ SCHEMA = {
 def fold(binary, folder, records):
     """What the program makes of the records, one vector each."""
     lines = [
-        json.dumps({"value": {"n": n, **{name: r[name] for name in ("key", "x", "text")}},
+        json.dumps({"value": {"n": n, **{name: r[name] for name in ("key", "x", "y", "text")}},
                     "key": r["key"], "timestamp": r["time_ms"]})
         for n, r in enumerate(records)
     ]
@@ -373,7 +460,7 @@ def contents(records, of, shape):
     found = {}
     for indices in groups.values():
         events = windows.Events([records[i]["time_ms"] * 1_000 for i in indices], indices)
-        column = [records[indices[i]][of] for i in events.order]
+        column = [VALUES[of](records[indices[i]]) for i in events.order]
         held = places_of(shape, events, np.array([value is not None for value in column]))
         for place, places in enumerate(held):
             found[indices[events.order[place]]] = Window(places, events, column, place)
@@ -410,20 +497,28 @@ def title(of, entry):
     return f"{written} of texts" if of == "text" else written
 
 
+def is_plain(shape, over=("5s", "1m")):
+    return shape == Shape(shape.over, shape.closed) and shape.over in over
+
+
 def compare_with_pandas(records, columns, vectors, differences):
     """Rolling windows by time of pandas, key by key."""
-    few = {"skew": 3, "kurt": 4}
+    few = {"skew": 3, "kurt": 4, "corr": 3, "cov": 2}
     frame = pd.DataFrame(records)
     frame.index = pd.to_datetime(frame["time_ms"], unit="ms")
     for column, (of, shape, entry) in columns.items():
-        plain = shape == Shape(shape.over, shape.closed) and not entry.options
-        if of != "x" or not plain or entry.name not in PANDAS or shape.over not in ("5s", "1m"):
+        pairs = of == "x with y" and entry.options == {"with": "y"}
+        of_values = of == "x" and not entry.options and entry.name in PANDAS
+        if not is_plain(shape) or not pairs and not of_values:
             continue
         for _, group in frame.groupby("key"):
             closed = {"none": "neither"}.get(shape.closed, shape.closed)
-            rolling = group["x"].rolling(f"{SECONDS[shape.over]}s", closed=closed, min_periods=0)
+            # Where one of two is missing, pandas passes over both.
+            held = group["x"].where(group["y"].notna()) if pairs else group["x"]
+            rolling = held.rolling(f"{SECONDS[shape.over]}s", closed=closed, min_periods=0)
+            computed = PANDAS_PAIRS[entry.name](rolling, group["y"]) if pairs else PANDAS[entry.name](rolling)
             order = np.flatnonzero(frame["key"] == group["key"].iloc[0])
-            for index, n, expected in zip(order, rolling.count(), PANDAS[entry.name](rolling)):
+            for index, n, expected in zip(order, rolling.count(), computed):
                 # Shapes of too few values are NaN there or 0, an empty sum is NaN.
                 if n < few.get(entry.name, 1):
                     continue
@@ -436,12 +531,13 @@ def compare_with_duckdb(records, columns, vectors, differences):
     table = pd.DataFrame({
         "n": range(len(records)), "key": [r["key"] for r in records],
         "t": pd.to_datetime([r["time_ms"] for r in records], unit="ms"),
-        "x": [math.nan if r["x"] is None else r["x"] for r in records],
+        "text": [r["text"] for r in records],
+        **{name: pd.array([pd.NA if r[name] is None else r[name] for r in records], dtype="Float64")
+           for name in ("x", "y")},
     })
-    table["x"] = table["x"].astype("Float64").where(table["x"].notna(), pd.NA)
     for column, (of, shape, entry) in columns.items():
         plain = entry.options == DUCKDB_OPTIONS.get(entry.name, {})
-        if of != "x" or not plain or entry.name not in DUCKDB or shape != Shape(shape.over, "both"):
+        if of == "text" or not plain or entry.name not in DUCKDB or shape != Shape(shape.over, "both"):
             continue
         query = (f"select n, count(x) over frame, {DUCKDB[entry.name]} over frame from records "
                  "window frame as (partition by key order by t range between "
@@ -472,7 +568,7 @@ def run(binary):
                     if key not in known:
                         known[key] = entry.of(window)
                     expected = known[key]
-                    if window.n < shape.min_count and entry.name != "count":
+                    if window.n < shape.min_count and not entry.name.startswith("count"):
                         expected = None
                     where = (of, shape, name, index, window.values)
                     differences.compare(title(of, entry), expected, vectors[index][column], where)
@@ -491,8 +587,7 @@ def known(binary):
 
 def page(differences):
     """The table of docs/catalogue.md."""
-    oracles = {title("x", entry): entry.oracle for entry in OF_NUMBERS}
-    oracles |= {title("text", entry): entry.oracle for entry in OF_TEXTS}
+    oracles = {title(of, entry): entry.oracle for of, entries in ENTRIES.items() for entry in entries}
     lines = ["| entry | oracle | windows compared | largest difference |", "|---|---|---:|---:|"]
     for entry, compared in differences.compared.items():
         off = differences.largest[entry]
@@ -511,12 +606,12 @@ def main():
     parser.add_argument("--write", type=pathlib.Path, help="puts the table between the marks of this page")
     arguments = parser.parse_args()
     differences = run(arguments.binary)
-    asked = [f"pandas rolling {name}" for name in PANDAS] + [f"DuckDB {name}" for name in DUCKDB]
+    asked = [f"pandas rolling {name}" for name in [*PANDAS, *PANDAS_PAIRS]] + [f"DuckDB {name}" for name in DUCKDB]
     for name in asked:
         if not differences.compared[name]:
             differences.wrong[name] += 1
             print(f"wrong: {name} was asked about nothing")
-    covered = {entry.name for entry in OF_NUMBERS + OF_TEXTS}
+    covered = {entry.name for entries in ENTRIES.values() for entry in entries}
     missing = [name for name in known(arguments.binary) if name not in covered]
     for name in missing:
         print(f"wrong: {name} has no oracle in {pathlib.Path(__file__).name}")

@@ -4,19 +4,22 @@
 //! what leaves and nodes know of their events is computed again by the same functions. Only the
 //! moments of an open leaf behind full ones follow from the order in which events came, and are
 //! written. What is never read again is written as zero: keys of events without value, and of texts
-//! that have expired. Texts are numbered in the order in which events hold them.
+//! that have expired. Texts are numbered in the order in which events hold them, pairs have no
+//! numbers: their values stand with their events.
 
 mod read;
 
 pub use read::restore_buffers;
 
 use super::{
+    Pair,
     buffer::EventBuffer,
     leaf::Leaf,
     moments::Moments,
+    pairs::{Interned, PagedPairs, has_texts, pair},
     place::Place,
     pool::Pool,
-    text::{Symbol, Symbols, entry},
+    text::{Symbol, entry},
     trunk::Trunk,
     value::Kind,
 };
@@ -38,6 +41,9 @@ const LEAVES: &[Column] = &[
 
 /// Events of the leaves, one after the other.
 const EVENTS: &[Column] = &[("time", Type::Int), ("key", Type::Int)];
+
+/// The same where events have values of two columns.
+const PAIRS: &[Column] = &[("time", Type::Int), ("key", Type::Int), ("beside", Type::Int)];
 
 /// The same where there are no values.
 const TIMES: &[Column] = &[("time", Type::Int)];
@@ -61,13 +67,21 @@ const TEXTS: &[Column] = &[("text", Type::Text)];
 pub struct SavedBuffers {
     buffers: Paged<EventBuffer>,
     texts: Paged<Symbol>,
+    pairs: PagedPairs,
     kind: Kind,
+    kinds: [Kind; 2],
 }
 
 impl SavedBuffers {
-    /// Holds on to the buffers; `symbols` are the texts in them.
-    pub fn capture(buffers: &Paged<EventBuffer>, pool: &Pool, symbols: &Symbols) -> Self {
-        Self { buffers: buffers.clone(), texts: symbols.capture(), kind: pool.kind() }
+    /// Holds on to the buffers; `interned` is what their keys stand for.
+    pub fn capture(buffers: &Paged<EventBuffer>, pool: &Pool, interned: &Interned) -> Self {
+        Self {
+            buffers: buffers.clone(),
+            texts: interned.symbols().capture(),
+            pairs: interned.capture_pairs(),
+            kind: pool.kind(),
+            kinds: interned.kinds(),
+        }
     }
 
     fn by_slot(&self) -> impl Iterator<Item = (u64, &EventBuffer)> {
@@ -77,16 +91,20 @@ impl SavedBuffers {
     /// Writes the events of all leaves, and gives the numbers of the texts in them.
     fn save_events(&self, out: &mut Saver<'_>) -> io::Result<Vec<u32>> {
         let mut numbers = Numbers::default();
-        let columns = if self.kind == Kind::Nothing { TIMES } else { EVENTS };
-        let mut events = out.table("events", columns);
+        let mut events = out.table("events", columns(self.kind));
         for placed in self.by_slot().flat_map(|(_, buffer)| leaves(buffer)) {
             for index in 0..placed.leaf.end() {
                 let time = Cell::Int(placed.leaf.time(index));
-                if self.kind == Kind::Nothing {
-                    events.row(&[time])?;
-                } else {
-                    let key = self.key(&placed, index, &mut numbers);
-                    events.row(&[time, Cell::Int(key)])?;
+                match self.kind {
+                    Kind::Nothing => events.row(&[time])?,
+                    Kind::Pair => {
+                        let [key, beside] = self.pair(&placed, index, &mut numbers);
+                        events.row(&[time, Cell::Int(key), Cell::Int(beside)])?;
+                    }
+                    _ => {
+                        let key = self.key(&placed, index, &mut numbers);
+                        events.row(&[time, Cell::Int(key)])?;
+                    }
                 }
             }
         }
@@ -103,6 +121,28 @@ impl SavedBuffers {
             Kind::Text => numbers.of(placed.leaf.key(index)),
             _ => placed.leaf.key(index),
         }
+    }
+}
+
+impl SavedBuffers {
+    /// The keys of an event with two values, as they are written.
+    fn pair(&self, placed: &Placed<'_>, index: usize, numbers: &mut Numbers) -> [i64; 2] {
+        let is_valid = placed.leaf.valid() >> index & 1 == 1;
+        if !is_valid || index < placed.start {
+            return [0; 2];
+        }
+        let Pair { first, second } = pair(&self.pairs, placed.leaf.key(index));
+        let mut written = |kind, key| if kind == Kind::Text { numbers.of(key) } else { key };
+        [written(self.kinds[0], first), written(self.kinds[1], second)]
+    }
+}
+
+/// What is written of each event.
+fn columns(kind: Kind) -> &'static [Column] {
+    match kind {
+        Kind::Nothing => TIMES,
+        Kind::Pair => PAIRS,
+        _ => EVENTS,
     }
 }
 
@@ -123,7 +163,7 @@ impl Saved for SavedBuffers {
             }
         }
         rows.finish()?;
-        if self.kind == Kind::Text {
+        if has_texts(self.kind, self.kinds) {
             let mut rows = out.table("texts", TEXTS);
             for number in texts {
                 rows.row(&[Cell::Text(&entry(&self.texts, number).text)])?;
@@ -176,8 +216,8 @@ fn save_trunk(
     let open = match kind {
         // Left over from leaves that have expired.
         _ if trunk.nodes.is_empty() => Moments::default(),
-        // The centre is a number that a text happens to have, and nobody asks for it.
-        Kind::Text => Moments { n: trunk.open.n, ..Moments::default() },
+        // The centre is a number that a text or pair happens to have, and nobody asks for it.
+        Kind::Text | Kind::Pair => Moments { n: trunk.open.n, ..Moments::default() },
         _ => trunk.open,
     };
     rows.row(&[

@@ -1,14 +1,14 @@
 //! Event buffers read back from a snapshot, and checked for whatever a later use relies on.
 
-use super::{EVENTS, LEAVES, TEXTS, TIMES, TRUNKS};
+use super::{LEAVES, TEXTS, TRUNKS, columns};
 use crate::{
     aggregate::{
         buffer::EventBuffer,
         leaf::{Event, LEAF_EVENTS, Leaf},
         moments::Moments,
         node::NODE_LEAVES,
+        pairs::{Interned, Pair},
         pool::Pool,
-        text::Symbols,
         trunk::Trunk,
         value::Kind,
     },
@@ -24,34 +24,36 @@ use std::ops::RangeInclusive;
 const EVENT_TIMES: RangeInclusive<i64> = i64::MIN / 4..=i64::MAX / 4;
 
 /// Reads what `SavedBuffers` has written into an empty lane. Slots are below `slots`, keys of
-/// values in `range`. After an error, what is there is of no use.
+/// values, and of those beside them, in `ranges`. After an error, what is there is of no use.
 pub fn restore_buffers(
     section: &Section<'_>,
     slots: Slot,
-    range: RangeInclusive<i64>,
+    ranges: [RangeInclusive<i64>; 2],
     pool: &mut Pool,
-    symbols: &mut Symbols,
+    interned: &mut Interned,
 ) -> Result<Paged<EventBuffer>, SnapshotError> {
-    let columns = if pool.values() { EVENTS } else { TIMES };
-    if pool.kind() == Kind::Text {
+    if interned.has_texts(pool.kind()) {
         let mut texts = section.table("texts", TEXTS)?;
         while texts.next_row() {
-            texts.check(symbols.restore(texts.text(0)?), "a text comes twice")?;
+            let is_new = interned.symbols_mut().restore(texts.text(0)?);
+            texts.check(is_new, "a text comes twice")?;
         }
     }
     let mut reader = Reader {
         leaves: section.table("leaves", LEAVES)?,
-        events: section.table("events", columns)?,
+        events: section.table("events", columns(pool.kind()))?,
         trunks: section.table("trunks", TRUNKS)?,
         slots,
-        range,
+        ranges,
         pool,
-        symbols,
+        interned,
     };
     let buffers = reader.buffers()?;
     let is_read = !reader.events.next_row();
     reader.events.check(is_read, "there are more events than in leaves")?;
-    reader.events.check(reader.symbols.are_all_held(), "no event holds one of the texts")?;
+    reader
+        .events
+        .check(reader.interned.symbols().are_all_held(), "no event holds one of the texts")?;
     Ok(buffers)
 }
 
@@ -61,9 +63,9 @@ struct Reader<'a, 'b> {
     events: Table<'a>,
     trunks: Table<'a>,
     slots: Slot,
-    range: RangeInclusive<i64>,
+    ranges: [RangeInclusive<i64>; 2],
     pool: &'b mut Pool,
-    symbols: &'b mut Symbols,
+    interned: &'b mut Interned,
 }
 
 /// The leaves of one buffer.
@@ -161,15 +163,31 @@ impl Reader<'_, '_> {
     fn event(&mut self, valid: bool, is_live: bool) -> Result<Event, SnapshotError> {
         let is_there = self.events.next_row();
         self.leaves.check(is_there, "there are fewer events than in leaves")?;
-        let key = if self.pool.values() { self.events.int(1)? } else { 0 };
-        let fits = match self.pool.kind() {
-            Kind::Text => !(valid && is_live) || self.symbols.hold(key),
-            _ => !valid || self.range.contains(&key),
+        let key = match self.pool.kind() {
+            Kind::Pair if valid && is_live => {
+                let [kind, beside] = self.interned.kinds();
+                let first = self.value(1, kind)?;
+                let second = self.value(2, beside)?;
+                self.interned.pair(Pair { first, second })
+            }
+            Kind::Nothing | Kind::Pair => 0,
+            kind if valid && (is_live || kind != Kind::Text) => self.value(1, kind)?,
+            _ => self.events.int(1)?,
         };
-        self.events.check(fits, "a value that the column cannot have")?;
         let time = self.events.int(0)?;
         self.events.check(EVENT_TIMES.contains(&time), "a time that no record has")?;
         Ok(Event { time, key, valid })
+    }
+
+    /// The key of a value of such a kind, in column 1 or in column 2, beside it.
+    fn value(&mut self, column: usize, kind: Kind) -> Result<i64, SnapshotError> {
+        let key = self.events.int(column)?;
+        let fits = match kind {
+            Kind::Text => self.interned.symbols_mut().hold(key),
+            _ => self.ranges[column - 1].contains(&key),
+        };
+        self.events.check(fits, "a value that the column cannot have")?;
+        Ok(key)
     }
 
     fn open_moments(&self) -> Result<Moments, SnapshotError> {

@@ -5,7 +5,7 @@ use crate::{
     state::snapshot,
 };
 use proptest::prelude::*;
-use std::{fmt::Write, sync::Arc};
+use std::{fmt::Write, ops::RangeInclusive, sync::Arc};
 
 const NEEDS: Needs = Needs::ALL;
 const TEXT_NEEDS: Needs = Needs { moments: false, extremes: false, ..NEEDS };
@@ -15,7 +15,7 @@ const SLOTS: Slot = 40;
 struct Lane {
     buffers: Paged<EventBuffer>,
     pool: Pool,
-    symbols: Symbols,
+    interned: Interned,
     retention: Retention,
     needs: Needs,
 }
@@ -27,13 +27,13 @@ impl Lane {
     fn new(kind: Kind, span: i64) -> Self {
         let needs = match kind {
             Kind::Nothing => Needs::NONE,
-            Kind::Text => TEXT_NEEDS,
+            Kind::Text | Kind::Pair => TEXT_NEEDS,
             _ => NEEDS,
         };
         Self {
             buffers: Paged::default(),
             pool: Pool::new(kind, needs),
-            symbols: Symbols::default(),
+            interned: Interned::new([Kind::Float, Kind::Text]),
             retention: Retention { time_us: Some(span), rows: None },
             needs,
         }
@@ -44,9 +44,13 @@ impl Lane {
         let (slot, _, behind, value, chance) = step;
         let valid = chance > 30;
         let key = match self.pool.kind() {
-            Kind::Text if valid => self.symbols.intern(&format!("text {value}")),
-            Kind::Text | Kind::Nothing => 0,
-            _ => crate::aggregate::float_key(f64::from(value) / 7.0 + 1e3),
+            Kind::Text if valid => self.interned.text(&format!("text {value}")),
+            Kind::Pair if valid => {
+                let second = self.interned.text(&format!("text {}", value % 9));
+                self.interned.pair(Pair { first: float(value), second })
+            }
+            Kind::Text | Kind::Pair | Kind::Nothing => 0,
+            _ => float(value),
         };
         let time = highest - behind;
         let buffer = self.buffers.get_mut(slot);
@@ -55,9 +59,9 @@ impl Lane {
         let from = buffer.seek(time - 45);
         let mut summary = buffer.summary([from, place.after()], place, self.needs, &self.pool);
         let mut found = String::new();
-        if self.pool.kind() == Kind::Text {
+        if self.pool.kind().is_interned() {
             for key in [summary.first, summary.last].into_iter().filter(|_| summary.n > 0) {
-                found += self.symbols.text(key);
+                found += &self.written_key(key);
             }
             // Numbers of a text mean nothing, and no aggregate asks for them.
             summary = Summary {
@@ -69,12 +73,21 @@ impl Lane {
         if chance == 255 {
             self.buffers.get_mut(slot).clear(&mut self.pool);
         }
-        self.pool.released().for_each(|key| self.symbols.release(key));
+        let kind = self.pool.kind();
+        self.pool.released().for_each(|key| self.interned.release(kind, key));
         format!("{found} {summary:?} {} {}", summary.mean.to_bits(), summary.m2.to_bits())
     }
 
+    fn written_key(&self, key: i64) -> String {
+        if self.pool.kind() == Kind::Text {
+            return self.interned.symbols().text(key).to_owned();
+        }
+        let Pair { first, second } = self.interned.pairs().get(key);
+        format!("{first} {}", self.interned.symbols().text(second))
+    }
+
     fn written(&self) -> Vec<u8> {
-        let saved = SavedBuffers::capture(&self.buffers, &self.pool, &self.symbols);
+        let saved = SavedBuffers::capture(&self.buffers, &self.pool, &self.interned);
         snapshot::testing::written(Box::new(saved))
     }
 
@@ -82,15 +95,14 @@ impl Lane {
         let (_, sections) = snapshot::read(bytes).unwrap();
         let mut lane = Self::new(self.pool.kind(), self.retention.time_us.unwrap());
         let section = sections.component(snapshot::testing::PART);
-        let range = i64::MIN..=i64::MAX;
-        lane.buffers =
-            restore_buffers(&section, SLOTS, range, &mut lane.pool, &mut lane.symbols).unwrap();
+        let (pool, interned) = (&mut lane.pool, &mut lane.interned);
+        lane.buffers = restore_buffers(&section, SLOTS, ranges(), pool, interned).unwrap();
         lane
     }
 
     /// Sizes that are kept by counting.
     fn sizes(&self) -> (usize, usize, usize) {
-        (self.pool.bytes(), self.pool.events(), self.symbols.bytes())
+        (self.pool.bytes(), self.pool.events(), self.interned.bytes())
     }
 
     /// All that is known of events and not written, but for what is never read: what the first
@@ -102,7 +114,7 @@ impl Lane {
                 if at > 0 {
                     write!(known, "{number} {at}: {} {}", node.len, node.rest_len).unwrap();
                 }
-                if self.pool.kind() == Kind::Text {
+                if self.pool.kind().is_interned() {
                     continue;
                 }
                 write!(known, " {:?} {:?}", node.all, node.rest).unwrap();
@@ -117,7 +129,15 @@ impl Lane {
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
-    prop_oneof![Just(Kind::Float), Just(Kind::Text), Just(Kind::Nothing)]
+    prop_oneof![Just(Kind::Float), Just(Kind::Text), Just(Kind::Pair), Just(Kind::Nothing)]
+}
+
+fn float(value: u8) -> i64 {
+    crate::aggregate::float_key(f64::from(value) / 7.0 + 1e3)
+}
+
+fn ranges() -> [RangeInclusive<i64>; 2] {
+    [i64::MIN..=i64::MAX, i64::MIN..=i64::MAX]
 }
 
 proptest! {
@@ -177,7 +197,7 @@ fn full_lane(kind: Kind, events: i64) -> Lane {
 /// Every number of every table changed in turn: an error, or a lane that can go on.
 #[test]
 fn a_table_that_does_not_agree_is_an_error_and_no_panic() {
-    for kind in [Kind::Float, Kind::Text] {
+    for kind in [Kind::Float, Kind::Text, Kind::Pair] {
         let lane = full_lane(kind, 6_000);
         let bytes = lane.written();
         let (mut refused, mut taken) = (0, 0);
@@ -185,9 +205,8 @@ fn a_table_that_does_not_agree_is_an_error_and_no_panic() {
             let (_, sections) = snapshot::read(&forged).unwrap();
             let section = sections.component(snapshot::testing::PART);
             let mut twin = Lane::new(kind, 5_000);
-            let range = i64::MIN..=i64::MAX;
-            let (pool, symbols) = (&mut twin.pool, &mut twin.symbols);
-            match restore_buffers(&section, SLOTS, range, pool, symbols) {
+            let (pool, interned) = (&mut twin.pool, &mut twin.interned);
+            match restore_buffers(&section, SLOTS, ranges(), pool, interned) {
                 Ok(buffers) => {
                     twin.buffers = buffers;
                     for i in 6_000..6_200 {

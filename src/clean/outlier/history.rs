@@ -3,7 +3,7 @@
 use super::options::Per;
 use crate::{
     aggregate::{
-        Event, EventBuffer, Kind, Needs, Pool, Retention, SavedBuffers, Symbols, float_key,
+        Event, EventBuffer, Interned, Kind, Needs, Pool, Retention, SavedBuffers, float_key,
         restore_buffers,
     },
     batch::Slot,
@@ -78,7 +78,7 @@ impl Histories {
 
     /// Holds on to the values as they are.
     pub(super) fn capture(&self) -> SavedBuffers {
-        SavedBuffers::capture(&self.by_slot, &self.pool, &Symbols::default())
+        SavedBuffers::capture(&self.by_slot, &self.pool, &Interned::default())
     }
 
     /// Takes over the values that a snapshot holds.
@@ -88,9 +88,9 @@ impl Histories {
         slots: Slot,
     ) -> Result<(), SnapshotError> {
         let slots = if self.per == Per::Key { slots } else { 1 };
-        let (pool, any) = (&mut self.pool, i64::MIN..=i64::MAX);
+        let (pool, any) = (&mut self.pool, [i64::MIN..=i64::MAX, i64::MIN..=i64::MAX]);
         *pool = Pool::new(Kind::Float, NEEDS);
-        self.by_slot = restore_buffers(section, slots, any, pool, &mut Symbols::default())?;
+        self.by_slot = restore_buffers(section, slots, any, pool, &mut Interned::default())?;
         Ok(())
     }
 

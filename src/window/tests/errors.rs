@@ -71,6 +71,57 @@ fn a_wrong_window_is_told_where_what_and_what_instead() {
             "- { over: 1h, compute: [count] }\n- { over: 1h, where: flag, compute: [count] }",
             "2:38: two windows compute `count_1h`, the first in line 1",
         ),
+        ("- { over: 1h, of: x, compute: [corr] }", "missing key `with`"),
+        (
+            "- { over: 1h, of: x, compute: [{ corr: { with: z } }] }",
+            "1:45: no column `z`; expected one of `x`, `flag`, `text`",
+        ),
+        (
+            "- { over: 1h, of: x, compute: [{ corr: { with: text } }] }",
+            "`corr` does not take column `x` of type Float64 with column `text` of type Utf8; \
+             expected two numeric or boolean columns",
+        ),
+        (
+            "- { over: 1h, compute: [{ argmax: { value: text } }] }",
+            "`argmax` needs a column, named by `of`",
+        ),
+        (
+            "- { over: 1h, of: text, compute: [{ argmin: { value: x } }] }",
+            "expected a numeric, boolean, date or timestamp column",
+        ),
+        ("- { over: 1h, compute: [count_null] }", "expected the column whose nulls are counted"),
+        (
+            "- { over: 1h, compute: [{ share: { where: x } }] }",
+            "1:43: the expression is of type Float64; expected a condition",
+        ),
+        (
+            "- { over: 1h, by: { column: text }, compute: [count] }",
+            "1:19: categories without a bound; expected `values: [..]`",
+        ),
+        (
+            "- { over: 1h, by: { column: text, values: [a], max: 3 }, compute: [count] }",
+            "1:53: `max` beside `values`",
+        ),
+        ("- { over: 1h, by: { column: x, max: 3 }, compute: [count] }", "expected a string column"),
+        ("- { over: 1h, by: { column: text, max: 0 }, compute: [count] }", "`0` categories"),
+        ("- { over: 1h, by: { column: text, values: [] }, compute: [count] }", "no list of values"),
+        (
+            "- { over: 1h, by: { column: text, values: [a, 3] }, compute: [count] }",
+            "1:47: integer `3`; expected text in quotes, as column `text` is",
+        ),
+        (
+            "- { over: 1h, by: { column: x, values: [1] }, compute: [count] }",
+            "column `x` is of type Float64; expected text, integers or booleans",
+        ),
+        (
+            "- { over: 1h, by: { column: text, values: [a, a] }, compute: [count] }",
+            "string `a` stands twice",
+        ),
+        (
+            "- { over: 1h, of: x, by: { column: text, max: 3 }, \
+             compute: [{ corr: { with: flag } }] }",
+            "a map of `corr`, of two columns; expected `values` under `by`",
+        ),
         ("- 1h", "wrong type: string `1h`; expected a window such as"),
     ];
     for (yaml, expected) in cases {

@@ -2,12 +2,14 @@
 
 mod naive;
 mod errors;
+mod by;
 mod events;
+mod pairs;
 mod precision;
 
 use super::*;
 use arrow::array::{Array, AsArray, Float64Array, StringArray};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use proptest::prelude::*;
 
 /// A record as the tests write it.
@@ -193,6 +195,10 @@ const SPECS: &str = r"
 - { session: 2us, within: 200us, of: x, min_count: 3, compute: [count, mean, entropy] }
 - { session: 2us, within: 200us, part: previous, of: text, compute: [count, last] }
 - { over: 60us, delay: 20us, of: x, compute: [count, std, rank] }
+- { over: 60us, of: x, compute: { corr: { with: flag }, argmin: { value: text }, count_null: nulls, share: { where: text > 'a' } } }
+- { over: 50us, of: x, by: { column: text, values: [a, bb] }, compute: [count, { corr: { with: flag } }] }
+- { over: 50us, of: x, where: flag, by: { column: text, max: 2 }, compute: [sum, lag, last] }
+- { over: 12 rows, of: x, where: flag, compute: { weighted_mean: { weights: x }, argmax: { value: text } } }
 - { over: 30 rows, of: text, where: flag, compute: { nth: { n: -2 }, mode: {}, entropy: {}, top_k: { k: 2 } } }
 ";
 
