@@ -74,7 +74,7 @@ fn a_wrong_window_is_told_where_what_and_what_instead() {
         ("- { over: 1h, of: x, compute: [corr] }", "missing key `with`"),
         (
             "- { over: 1h, of: x, compute: [{ corr: { with: z } }] }",
-            "1:45: no column `z`; expected one of `x`, `flag`, `text`",
+            "1:48: no column `z`; expected one of `x`, `flag`, `text`",
         ),
         (
             "- { over: 1h, of: x, compute: [{ corr: { with: text } }] }",
@@ -124,10 +124,13 @@ fn a_wrong_window_is_told_where_what_and_what_instead() {
         ),
         ("- 1h", "wrong type: string `1h`; expected a window such as"),
     ];
-    for (yaml, expected) in cases {
+    let wrong = |(yaml, expected): &(&str, &str)| {
         let got = error(yaml);
-        assert!(got.contains(expected), "{yaml}\n  got      {got}\n  expected {expected}");
-    }
+        let said = format!("{yaml}\n  got      {got}\n  expected {expected}\n");
+        (!got.contains(expected)).then_some(said)
+    };
+    let wrong: String = cases.iter().filter_map(wrong).collect();
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]
