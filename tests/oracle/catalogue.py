@@ -305,7 +305,7 @@ DUCKDB = {
     "cov": "covar_samp(x, y)",
     "argmin": "arg_min(text, x)",
     "argmax": "arg_max(text, x)",
-    "count_null": "count(*) - count(x)",
+    "count_null": "count(*) filter (where x is null)",
     "share": "avg(case when x is not null then coalesce(y > 1, false)::int end)",
 }
 DUCKDB_OPTIONS = {
