@@ -7,6 +7,16 @@ fn error(yaml: &str) -> String {
     Windows::build(specs.as_list().unwrap(), &schema(), 0).unwrap_err().to_string()
 }
 
+fn assert_told(cases: &[(&str, &str)]) {
+    let wrong = |(yaml, expected): &(&str, &str)| {
+        let got = error(yaml);
+        let said = format!("{yaml}\n  got      {got}\n  expected {expected}\n");
+        (!got.contains(expected)).then_some(said)
+    };
+    let wrong: String = cases.iter().filter_map(wrong).collect();
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
 #[test]
 fn a_wrong_window_is_told_where_what_and_what_instead() {
     let cases = [
@@ -71,6 +81,14 @@ fn a_wrong_window_is_told_where_what_and_what_instead() {
             "- { over: 1h, compute: [count] }\n- { over: 1h, where: flag, compute: [count] }",
             "2:38: two windows compute `count_1h`, the first in line 1",
         ),
+        ("- 1h", "wrong type: string `1h`; expected a window such as"),
+    ];
+    assert_told(&cases);
+}
+
+#[test]
+fn a_wrong_second_column_or_category_is_told_where_what_and_what_instead() {
+    assert_told(&[
         ("- { over: 1h, of: x, compute: [corr] }", "missing key `with`"),
         (
             "- { over: 1h, of: x, compute: [{ corr: { with: z } }] }",
@@ -122,15 +140,7 @@ fn a_wrong_window_is_told_where_what_and_what_instead() {
              compute: [{ corr: { with: flag } }] }",
             "a map of `corr`, of two columns; expected `values` under `by`",
         ),
-        ("- 1h", "wrong type: string `1h`; expected a window such as"),
-    ];
-    let wrong = |(yaml, expected): &(&str, &str)| {
-        let got = error(yaml);
-        let said = format!("{yaml}\n  got      {got}\n  expected {expected}\n");
-        (!got.contains(expected)).then_some(said)
-    };
-    let wrong: String = cases.iter().filter_map(wrong).collect();
-    assert!(wrong.is_empty(), "{wrong}");
+    ]);
 }
 
 #[test]
