@@ -98,7 +98,7 @@ fn check(out: &RecordBatch, records: &[Record], i: usize, window: Window) {
         points.iter().any(|p| first.is_none_or(|first| of(p).to_bits() != first.to_bits()))
     };
     // Small differences beside large values vanish in the plain way: what is left is no number.
-    let is_told = scale < 1e12 || !(scale / squares.sqrt() > 1e-3);
+    let is_told = scale < 1e12 || squares.is_nan() || squares.sqrt() * 1e3 >= scale;
     if is_told {
         let corr = (varies(|p| p.0 + 0.0) && varies(|p| p.1))
             .then(|| both / (squares * squares_beside).sqrt());
