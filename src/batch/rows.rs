@@ -2,10 +2,10 @@
 
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
-    compute::filter_record_batch,
+    compute::{concat_batches, filter_record_batch},
     datatypes::{FieldRef, Schema},
 };
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// Dense index of an entity key inside one partition: state is kept in columns by slot.
 pub type Slot = u32;
@@ -47,6 +47,38 @@ impl Rows {
     /// True without rows.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// Some of the rows, one after the other; slots only where the rows have them.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        Self {
+            columns: self.columns.slice(range.start, range.len()),
+            records: self.records[range.clone()].to_vec(),
+            offsets: self.offsets[range.clone()].to_vec(),
+            event_times: self.event_times[range.clone()].to_vec(),
+            watermarks: self.watermarks[range.clone()].to_vec(),
+            slots: self.slots.get(range.clone()).unwrap_or_default().to_vec(),
+            late: self.late[range].to_vec(),
+        }
+    }
+
+    /// The rows of all pieces, of which there is one, with the columns of the first.
+    #[must_use]
+    pub fn concat(pieces: &[Self]) -> Self {
+        let columns = concat_batches(
+            &pieces.first().expect("there is a piece").columns.schema(),
+            pieces.iter().map(|piece| &piece.columns),
+        );
+        Self {
+            columns: columns.expect("pieces have the same columns"),
+            records: pieces.iter().flat_map(|piece| &piece.records).copied().collect(),
+            offsets: pieces.iter().flat_map(|piece| &piece.offsets).copied().collect(),
+            event_times: pieces.iter().flat_map(|piece| &piece.event_times).copied().collect(),
+            watermarks: pieces.iter().flat_map(|piece| &piece.watermarks).copied().collect(),
+            slots: pieces.iter().flat_map(|piece| &piece.slots).copied().collect(),
+            late: pieces.iter().flat_map(|piece| &piece.late).copied().collect(),
+        }
     }
 
     /// Keeps the rows where `keep` is true.

@@ -98,6 +98,12 @@ pub trait Clean: Send + Debug {
         0
     }
 
+    /// Of these, bytes that become less as keys are forgotten, of which there are `keys`: a function
+    /// of what is kept, however it came to be kept, without room by slot that stays.
+    fn key_bytes(&self, _keys: usize) -> usize {
+        self.state_bytes()
+    }
+
     /// True if the result depends on the order of arrival beyond who came before at all.
     fn order_sensitive(&self) -> bool {
         false

@@ -16,7 +16,7 @@ pub const FOLD_VERSION: u32 = 1;
 /// Hash of everything that decides the state of a fold.
 ///
 /// Source (format, schema, headers, key, event time, lateness, gates, order), clean, windows, the
-/// outcomes judged up to `window`, and the record limit. Topics are not in it: each partition is a
+/// outcomes judged up to `window`, and the limits of records and state. Topics are not in it: each partition is a
 /// fold of its own and knows nothing of the others. Neither are `start` and `out_of_range`, which
 /// say where to read, nor features and output: changing them keeps the state.
 pub(super) fn state_hash(spec: &Spec, schema: &RecordSchema) -> String {
@@ -41,6 +41,12 @@ pub(super) fn state_text(spec: &Spec, schema: &RecordSchema) -> String {
         line(&mut text, "late_replayed", Policy::Reject.name());
     }
     line(&mut text, "record_bytes", spec.limits.record_bytes.0);
+    if let Some(keys) = spec.limits.state_keys {
+        line(&mut text, "state_keys", keys);
+    }
+    if let Some(bytes) = spec.limits.state_bytes {
+        line(&mut text, "state_bytes", bytes.0);
+    }
     text
 }
 
@@ -157,6 +163,8 @@ delivery: at_least_once
             end("outcomes: { late: keep }"),
             end("outcomes: { late: reject }"),
             end("limits: { record_bytes: 1MB }"),
+            end("limits: { state_keys: 1000 }"),
+            end("limits: { state_bytes: 1MiB }"),
             end("clean: [{ trim: { columns: [card_id] } }]"),
         ] {
             assert!(other != state && other_all != all);

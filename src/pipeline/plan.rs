@@ -24,6 +24,7 @@ impl fmt::Display for Plan<'_> {
         self.source(f)?;
         self.clean(f)?;
         self.windows(f)?;
+        self.limits(f)?;
         self.output(f)?;
         self.outcomes(f)
     }
@@ -95,6 +96,21 @@ impl Plan<'_> {
                 "    keeps     {}: {} bytes a key and {} an event, in buffer {}",
                 window.retained, window.key_bytes, window.event_bytes, window.lane
             )?;
+        }
+        Ok(())
+    }
+
+    fn limits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits = &self.spec.limits;
+        if !limits.evicts() {
+            return Ok(());
+        }
+        writeln!(f, "\nstate of a partition, beyond which the oldest keys give way")?;
+        if let Some(keys) = limits.state_keys {
+            writeln!(f, "  keys        {keys}")?;
+        }
+        if let Some(bytes) = limits.state_bytes {
+            writeln!(f, "  bytes       {}", bytes.0)?;
         }
         Ok(())
     }

@@ -39,6 +39,8 @@ pub struct Metrics {
     pub state_bytes: IntGauge,
     /// Keys with state.
     pub state_keys: IntGauge,
+    /// Keys that gave way to others by the limits of the pipeline file, also while state is rebuilt.
+    pub state_keys_evicted_total: IntCounter,
     /// Records folded again to rebuild state; they are not consumed again.
     pub replay_records_total: IntCounter,
     /// Records still to be folded again before all partitions are live.
@@ -117,6 +119,7 @@ impl Metrics {
             record_latency_seconds: new.latency(),
             state_bytes: new.gauge("state_bytes", "Memory of the state of all keys."),
             state_keys: new.gauge("state_keys", "Keys that have state."),
+            state_keys_evicted_total: new.counter("state_keys_evicted_total", EVICTED),
             replay_records_total: new.counter("replay_records_total", REPLAYED),
             replay_remaining_records: new.gauge("replay_remaining_records", REMAINING),
             replay_remaining_seconds: new.gauge("replay_remaining_seconds", REMAINING_TIME),
@@ -198,6 +201,7 @@ const PUBLISHED: &str = "Vectors acknowledged and committed.";
 const REJECTED: &str = "Records sent to the dead-letter topic, by reason.";
 const DROPPED: &str = "Records counted and not kept, by reason.";
 const SLOW_PATH: &str = "Records that only the complete JSON Schema validator could judge.";
+const EVICTED: &str = "Keys that lost their state to a limit before it had expired.";
 const CONSUMER_LAG: &str = "Records between the position and the end of the partition.";
 const WATERMARK_LAG: &str = "Kafka timestamp of the newest record less the watermark.";
 const REPLAYED: &str = "Records folded again to rebuild state.";

@@ -240,6 +240,11 @@ impl Lane {
         self.slots * size_of::<EventBuffer>() + self.pool.bytes() + self.interned.bytes()
     }
 
+    /// Bytes of the buffers of so many keys.
+    pub(super) fn key_bytes(&self, keys: usize) -> usize {
+        keys * size_of::<EventBuffer>() + self.pool.bytes() + self.interned.bytes()
+    }
+
     /// Holds on to the buffers as they are.
     pub(super) fn capture(&self) -> SavedLane {
         let buffers = SavedBuffers::capture(&self.buffers, &self.pool, &self.interned);

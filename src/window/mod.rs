@@ -305,6 +305,12 @@ impl Windows {
         self.lanes.iter().map(Lane::state_bytes).sum()
     }
 
+    /// Bytes that are kept of so many keys: unlike [`state_bytes`](Self::state_bytes) without what
+    /// lies ready for others.
+    pub fn key_bytes(&self, keys: usize) -> usize {
+        self.lanes.iter().map(|lane| lane.key_bytes(keys)).sum()
+    }
+
     /// Holds on to the state of each lane as it is, lanes in the order of the pipeline file.
     pub fn capture(&self) -> Vec<Box<dyn Saved>> {
         self.lanes.iter().map(|lane| Box::new(lane.capture()) as Box<dyn Saved>).collect()

@@ -10,6 +10,7 @@ mod cli;
 mod deploy;
 mod golden;
 mod json_paths;
+mod limits;
 mod pipelines;
 mod reach;
 mod settings;

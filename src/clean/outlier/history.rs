@@ -76,6 +76,14 @@ impl Histories {
         self.pool.events() * size_of::<(i64, f64)>()
     }
 
+    /// Bytes of so many keys' buffers; those of a partition do not become less with them.
+    pub(super) fn key_bytes(&self, keys: usize) -> usize {
+        match self.per {
+            Per::Key => keys * size_of::<EventBuffer>() + self.pool.bytes(),
+            Per::Partition => 0,
+        }
+    }
+
     /// Holds on to the values as they are.
     pub(super) fn capture(&self) -> SavedBuffers {
         SavedBuffers::capture(&self.by_slot, &self.pool, &Interned::default())

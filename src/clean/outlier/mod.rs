@@ -172,6 +172,13 @@ impl Clean for Outlier {
         }
     }
 
+    fn key_bytes(&self, keys: usize) -> usize {
+        match &self.judge {
+            Judge::Range(_) => 0,
+            Judge::ZScore(zscore) => zscore.histories.key_bytes(keys),
+        }
+    }
+
     fn capture(&self) -> Option<Box<dyn Saved>> {
         match &self.judge {
             Judge::Range(_) => None,

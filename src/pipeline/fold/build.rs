@@ -46,7 +46,8 @@ impl Fold {
         let horizon = clean.iter().map(|step| step.horizon()).fold(windows.horizon(), Horizon::max);
         Ok(Self {
             digest: Digest::new(&input, &windows.schema()),
-            keys: Keys::new(horizon),
+            keys: keys(spec, horizon),
+            state_bytes_max: state_bytes_max(spec),
             outcomes: spec.outcomes.clone(),
             expired: Vec::new(),
             decode,
@@ -58,6 +59,16 @@ impl Fold {
             windows,
         })
     }
+}
+
+fn keys(spec: &Spec, horizon: Horizon) -> Keys {
+    let most = spec.limits.state_keys.map(|keys| usize::try_from(keys).unwrap_or(usize::MAX));
+    let keys = Keys::new(horizon);
+    if spec.limits.evicts() { keys.evicting(most) } else { keys }
+}
+
+fn state_bytes_max(spec: &Spec) -> Option<usize> {
+    spec.limits.state_bytes.map(|bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX))
 }
 
 fn note<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {

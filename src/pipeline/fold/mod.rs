@@ -2,6 +2,7 @@
 
 mod build;
 mod digest;
+mod evict;
 mod reach;
 mod state;
 
@@ -19,7 +20,7 @@ use arrow::{
     datatypes::{FieldRef, Schema, SchemaRef},
 };
 use digest::Digest;
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 pub use state::FoldState;
 
@@ -41,6 +42,8 @@ pub struct Fold {
     outcomes: Outcomes,
     digest: Digest,
     expired: Vec<Slot>,
+    /// What may be kept by key, in bytes.
+    state_bytes_max: Option<usize>,
 }
 
 /// A part of the fold.
@@ -54,6 +57,14 @@ pub enum Part {
     Clean,
     /// Windows, and the digest over what they made.
     Window,
+}
+
+/// A batch on its way through the steps that keep state by key.
+struct Batch<'a> {
+    raw: &'a RawBatch,
+    /// Records that make a key be forgotten, of those that the rows at hand lie between.
+    tombstones: &'a [u32],
+    left: Rejections,
 }
 
 /// A batch after the fold: every record is either a row or has left.
@@ -82,19 +93,33 @@ impl Fold {
         let decoded = self.rules.apply(raw, decoded, &mut left);
         let rows = self.gates.advance(raw, decoded, &mut left);
         let rows = self.with_event_time(rows);
-        let mut rows = self.with_slots(raw, rows, &left.0);
-        done(Part::Validate);
-        for step in &mut self.clean {
-            rows = step.advance(rows, &mut left);
-        }
-        done(Part::Clean);
-        let rows = self.windows.advance(rows, &mut left);
-        self.forget();
+        let tombstones = self.tombstones(&left.0);
+        let mut batch = Batch { raw, tombstones: &tombstones, left };
+        let rows = match self.state_bytes_max {
+            Some(most) => self.in_pieces(rows, most, &mut batch, done),
+            None => self.by_key(rows, &mut batch, done),
+        };
+        let Batch { left, .. } = batch;
         let rejected = settle(left, &self.outcomes);
         self.digest.advance(raw, &rows, &rejected);
         let folded = Folded::new(raw, rows, rejected);
         done(Part::Window);
         folded
+    }
+
+    /// The steps behind the gates: key slots, `clean`, `window`.
+    fn by_key(&mut self, rows: Rows, batch: &mut Batch<'_>, done: &mut dyn FnMut(Part)) -> Rows {
+        let mut rows = self.with_slots(rows, batch);
+        done(Part::Validate);
+        for step in &mut self.clean {
+            rows = step.advance(rows, &mut batch.left);
+        }
+        done(Part::Clean);
+        let rows = self.windows.advance(rows, &mut batch.left);
+        let mut expired = mem::take(&mut self.expired);
+        expired.drain(..).for_each(|slot| self.forget(slot));
+        self.expired = expired;
+        rows
     }
 
     /// The watermark in microseconds, once a record has set it.
@@ -110,6 +135,11 @@ impl Fold {
     /// Keys with state.
     pub fn state_keys(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Keys so far that gave way to others by `limits`.
+    pub fn evicted_keys(&self) -> u64 {
+        self.keys.evicted()
     }
 
     /// Bytes of state.
@@ -149,21 +179,25 @@ impl Fold {
         rows.with_column(Arc::clone(field), Arc::new(times))
     }
 
-    /// Gives each row the slot of its key. A tombstone that forgets takes effect at its own place
-    /// between the rows.
-    fn with_slots(&mut self, raw: &RawBatch, mut rows: Rows, left: &[Rejected]) -> Rows {
-        let columns: Vec<ArrayRef> =
-            self.key.iter().map(|index| Arc::clone(rows.columns.column(*index))).collect();
-        let mut from = 0;
+    /// The records that make a key be forgotten.
+    fn tombstones(&self, left: &[Rejected]) -> Vec<u32> {
         let forget = |gone: &&Rejected| {
             gone.policy.unwrap_or(self.outcomes.policy(gone.reason)) == Policy::Forget
         };
-        let tombstones: Vec<u32> = left.iter().filter(forget).map(|gone| gone.record).collect();
-        for tombstone in tombstones {
-            let until = rows.records.partition_point(|record| *record < tombstone);
+        left.iter().filter(forget).map(|gone| gone.record).collect()
+    }
+
+    /// Gives each row the slot of its key. A tombstone that forgets takes effect at its own place
+    /// between the rows.
+    fn with_slots(&mut self, mut rows: Rows, batch: &Batch<'_>) -> Rows {
+        let columns: Vec<ArrayRef> =
+            self.key.iter().map(|index| Arc::clone(rows.columns.column(*index))).collect();
+        let mut from = 0;
+        for tombstone in batch.tombstones {
+            let until = rows.records.partition_point(|record| record < tombstone);
             self.intern(&columns, &mut rows, from, until);
             from = until;
-            let key = raw.record(tombstone as usize).key;
+            let key = batch.raw.record(*tombstone as usize).key;
             self.expired.extend(key.and_then(|key| self.keys.forget(key)));
         }
         let until = rows.len();
@@ -183,14 +217,12 @@ impl Fold {
         );
     }
 
-    /// Tells every component which slots belong to nobody any more.
-    fn forget(&mut self) {
-        for slot in self.expired.drain(..) {
-            for step in &mut self.clean {
-                step.forget(slot);
-            }
-            self.windows.forget(slot);
+    /// Tells every component that a slot belongs to nobody any more.
+    fn forget(&mut self, slot: Slot) {
+        for step in &mut self.clean {
+            step.forget(slot);
         }
+        self.windows.forget(slot);
     }
 }
 

@@ -17,6 +17,10 @@ impl Fold {
     /// How far the watermark must have gone on since a record, in microseconds, for the state not
     /// to depend on it any more; none where it may depend on every record.
     pub fn reach(&self) -> Option<i64> {
+        // Which keys had to give way depends on all that were there.
+        if self.keys.gives_way() {
+            return None;
+        }
         let chain = self.clean.iter().map(|step| step.reach()).chain([self.windows.horizon()]);
         chain
             .map(Horizon::microseconds)

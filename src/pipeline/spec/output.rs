@@ -169,10 +169,20 @@ pub struct Limits {
     pub record_bytes: ByteSize,
     /// An encoded vector; above it is `encode`.
     pub vector_bytes: ByteSize,
-    /// Keys with state per partition.
+    /// Keys with state in a partition, 1 or more; no limit by default. A key beyond it takes the
+    /// place of the one whose last record has the oldest event time.
     pub state_keys: Option<u64>,
-    /// State per partition.
+    /// State that a partition keeps by key, 1MiB or more; no limit by default. After every 4,096
+    /// records that pass the gates the keys whose last record has the oldest event time give way
+    /// until it is kept.
     pub state_bytes: Option<ByteSize>,
+}
+
+impl Limits {
+    /// True if keys may have to give way to others.
+    pub fn evicts(&self) -> bool {
+        self.state_keys.is_some() || self.state_bytes.is_some()
+    }
 }
 
 /// Both limits of the size of a message: below the 1 MiB that brokers accept by default.

@@ -90,6 +90,7 @@ struct Gauges {
     stalled: i64,
     snapshot_bytes: i64,
     slow_path: u64,
+    evicted: u64,
     client_errors: u64,
 }
 
@@ -348,6 +349,7 @@ impl Report {
         next.state_bytes += i64::try_from(fold.state_bytes()).unwrap_or(i64::MAX);
         next.state_keys += i64::try_from(fold.state_keys()).unwrap_or(i64::MAX);
         next.slow_path += fold.slow_path_records();
+        next.evicted += fold.evicted_keys();
         let Some(Some(series)) = self.partitions.get(&partition.id) else { return };
         series.consumer_lag_records.set(lag);
         if let (Some(watermark), Some(newest_ms)) =
@@ -371,9 +373,10 @@ impl Report {
         if let Some(age) = self.snapshots.0 {
             metrics.snapshot_age_seconds.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         }
-        // A fold that goes takes its count with it; the metric keeps it.
+        // A fold that goes takes its counts with it; the metrics keep them.
         let slow = now.slow_path.saturating_sub(before.slow_path);
         metrics.slow_path_records_total.inc_by(slow);
+        metrics.state_keys_evicted_total.inc_by(now.evicted.saturating_sub(before.evicted));
         let errors = now.client_errors.saturating_sub(before.client_errors);
         metrics.kafka_errors_total.inc_by(errors);
         let at_end = &self.progress.at_end;

@@ -8,13 +8,19 @@
 //! Slots are reused in the order they were freed and no sooner than [`BATCH_ROWS_MAX`] rows later.
 //! A batch is at most that long, so a slot never belongs to two keys in one batch, wherever the
 //! batches are cut, and which key gets which slot does not depend on the cuts.
+//!
+//! Where their number is limited, a key that comes anew takes the place of the one whose last row
+//! has the oldest event time, of several the one in the lowest slot. That is decided row by row,
+//! from nothing but times and slots. The evicted key's slot is treated like an expired one.
 
+mod oldest;
 mod saved;
 
 use super::{Horizon, KeyColumns, Paged, READ_AHEAD_ROWS, table_bytes};
 use crate::batch::Slot;
 use arrow::array::ArrayRef;
 use hashbrown::HashTable;
+use oldest::Oldest;
 use smallvec::SmallVec;
 use std::{collections::VecDeque, hint::black_box, mem, ops::Range};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -55,7 +61,18 @@ pub struct Keys {
     table: HashTable<Slot>,
     /// Of names that do not lie in their slots.
     name_bytes: usize,
+    eviction: Option<Eviction>,
     kept: Kept,
+}
+
+/// What keys that may have to give way need.
+#[derive(Debug)]
+struct Eviction {
+    /// How many keys there may be.
+    most: usize,
+    oldest: Oldest,
+    /// Keys that gave way although they had not expired.
+    count: u64,
 }
 
 /// The state of the keys: from it the rest can be built again.
@@ -82,8 +99,17 @@ impl Keys {
             quarantine: BATCH_ROWS_MAX as u64,
             table: HashTable::new(),
             name_bytes: 0,
+            eviction: None,
             kept: Kept::default(),
         }
+    }
+
+    /// Lets the oldest keys give way: where there would be more than `most`, and when
+    /// [`evict`](Self::evict) is called. To be said before the first row.
+    #[must_use]
+    pub fn evicting(self, most: Option<usize>) -> Self {
+        let most = most.unwrap_or(usize::MAX).max(1);
+        Self { eviction: Some(Eviction { most, oldest: Oldest::default(), count: 0 }), ..self }
     }
 
     /// Keys for batches of at most `rows` rows, so that few rows show how slots are reused.
@@ -154,6 +180,33 @@ impl Keys {
         Some(slot)
     }
 
+    /// Lets the oldest key give way and says its slot, which the caller treats like an expired one;
+    /// none if there is no key, or if keys were not made to give way.
+    pub fn evict(&mut self, watermark: i64) -> Option<Slot> {
+        let eviction = self.eviction.as_mut()?;
+        let last = &self.kept.last;
+        let slot = eviction.oldest.first(|slot| *last_of(last, slot))?;
+        // One that has expired and was not swept yet loses nothing.
+        eviction.count += u64::from(!self.horizon.is_past(*last_of(last, slot), watermark));
+        self.release(slot);
+        Some(slot)
+    }
+
+    /// True if keys may have to give way.
+    pub fn gives_way(&self) -> bool {
+        self.eviction.is_some()
+    }
+
+    /// Keys so far that gave way although they had not expired.
+    pub fn evicted(&self) -> u64 {
+        self.eviction.as_ref().map_or(0, |eviction| eviction.count)
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.kept.rows
+    }
+
     /// Number of keys.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -166,11 +219,22 @@ impl Keys {
 
     /// Bytes held, without what the allocator adds.
     pub fn bytes(&self) -> usize {
-        let per_slot = size_of::<Name>() + size_of::<i64>();
+        let per_slot = self.slot_bytes();
         table_bytes(self.kept.slots)
             + self.kept.slots as usize * per_slot
             + self.name_bytes
             + self.kept.free.len() * size_of::<Freed>()
+    }
+
+    /// Bytes of the keys that are there: unlike [`bytes`](Self::bytes) without slots that are free.
+    pub fn live_bytes(&self) -> usize {
+        let in_table = 2 * (size_of::<Slot>() + 1);
+        self.len() * (self.slot_bytes() + in_table) + self.name_bytes
+    }
+
+    fn slot_bytes(&self) -> usize {
+        let order = if self.eviction.is_some() { Oldest::SLOT_BYTES } else { 0 };
+        size_of::<Name>() + size_of::<i64>() + order
     }
 
     fn intern(
@@ -190,10 +254,30 @@ impl Keys {
                 return slot;
             }
             Some(old) => self.renew(key.hash, old, expired),
-            None => self.insert(key),
+            None => {
+                self.make_room(watermark, expired);
+                self.insert(key)
+            }
         };
-        *self.kept.last.get_mut(slot) = time;
+        self.begin(slot, time);
         slot
+    }
+
+    /// Notes the first row of a key.
+    fn begin(&mut self, slot: Slot, time: i64) {
+        *self.kept.last.get_mut(slot) = time;
+        if let Some(eviction) = &mut self.eviction {
+            eviction.oldest.add(slot, time);
+        }
+    }
+
+    /// Lets the oldest keys give way to one more.
+    fn make_room(&mut self, watermark: i64, expired: &mut Vec<Slot>) {
+        let most = self.eviction.as_ref().map_or(usize::MAX, |eviction| eviction.most);
+        while self.len() >= most {
+            let Some(slot) = self.evict(watermark) else { return };
+            expired.push(slot);
+        }
     }
 
     /// A key nobody has seen, or that was forgotten.
@@ -275,6 +359,9 @@ impl Keys {
 
     fn vacate(&mut self, slot: Slot) {
         *self.kept.last.get_mut(slot) = VACANT;
+        if let Some(eviction) = &mut self.eviction {
+            eviction.oldest.remove(slot);
+        }
         self.kept.free.push_back(Freed { slot, at: self.kept.rows });
     }
 }

@@ -1,7 +1,7 @@
 //! The keys in a snapshot: names and times by slot, free slots in their order. The table that finds
 //! a name is built again.
 
-use super::{Freed, Hashed, Kept, Keys, VACANT, hash, name};
+use super::{Freed, Hashed, Kept, Keys, Oldest, VACANT, hash, name};
 use crate::{
     batch::Slot,
     state::snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Type},
@@ -75,6 +75,9 @@ impl Keys {
         rows.check(rows.len() == slots as usize, "there are other slots than it says")?;
         self.table = HashTable::with_capacity(slots as usize);
         self.name_bytes = 0;
+        if let Some(eviction) = &mut self.eviction {
+            eviction.oldest = Oldest::default();
+        }
         for slot in 0..slots {
             rows.next_row();
             let Some(last) = rows.optional_int(1) else {
@@ -88,7 +91,7 @@ impl Keys {
             let names = &self.kept.names;
             let known = self.table.find(hash_of_key, |slot| name(names, *slot) == key);
             rows.check(known.is_none() && last != VACANT, "a key has two slots")?;
-            *self.kept.last.get_mut(slot) = last;
+            self.begin(slot, last);
             self.put(Hashed { bytes: key, hash: hash_of_key }, slot);
         }
         Ok(())

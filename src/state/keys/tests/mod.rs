@@ -1,3 +1,5 @@
+mod eviction;
+
 use super::*;
 use crate::state::snapshot::{self, testing};
 use arrow::array::StringArray;
@@ -108,8 +110,11 @@ proptest! {
 }
 
 fn restored(bytes: &[u8]) -> Result<Keys, snapshot::SnapshotError> {
+    restored_into(keys(), bytes)
+}
+
+fn restored_into(mut keys: Keys, bytes: &[u8]) -> Result<Keys, snapshot::SnapshotError> {
     let (_, sections) = snapshot::read(bytes)?;
-    let mut keys = keys();
     keys.restore(&sections.component(testing::PART))?;
     Ok(keys)
 }
