@@ -1,7 +1,8 @@
 //! `count`: how many.
 
 use super::{
-    Aggregate, Build, Frame, Kind, Needs, NoOptions, OfSummary, Output, VALUES, no_options,
+    Aggregate, Build, Frame, Kind, Needs, NoOptions, OF_WINDOW, OfSummary, Output, VALUES,
+    no_options,
 };
 use crate::registry::{Component, schema_of};
 use arrow::{
@@ -14,8 +15,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "count",
     summary: "The number of values that are not null, or of records where no column is named.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "`n`. 0 for an empty window, never null. NaN is a value and counts.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(Count)),
 };

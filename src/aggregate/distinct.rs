@@ -1,8 +1,8 @@
 //! `distinct`: how many different values.
 
 use super::{
-    Aggregate, Build, Content, NoOptions, OfEvents, Output, Scan, VALUES, no_options, same,
-    scan::runs,
+    Aggregate, Build, Content, NoOptions, OF_WINDOW, OfEvents, Output, Scan, VALUES, no_options,
+    same, scan::runs,
 };
 use crate::registry::{Component, schema_of};
 use arrow::{
@@ -15,8 +15,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "distinct",
     summary: "The number of different values, exact.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "0 for an empty window, never null. NaN counts as one value, -0 and 0 are one.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::events(Distinct)),
 };

@@ -1,7 +1,7 @@
 //! `entropy`: how evenly the values are spread over their different ones.
 
 use super::{
-    Aggregate, Build, OfEvents, Output, Scan, same,
+    Aggregate, Build, OF_WINDOW, OfEvents, Output, Scan, same,
     scan::{float_each, runs},
 };
 use crate::registry::{self, Component, Node, Problem, schema_of};
@@ -13,8 +13,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "entropy",
     summary: "Shannon's entropy of the shares that the different values have, in nats.",
     example: "{ base: 2 }",
-    details: "",
-    state: "",
+    details: "`-sum p ln p` over the share `p` of each different value, divided by `ln base` \
+              (Shannon 1948). 0 where all are equal, null for an empty window. NaN is equal to \
+              itself, -0 and 0 are one.",
+    state: OF_WINDOW,
     schema: schema_of::<Entropy>,
     build: |node| Entropy::build(node).map(Aggregate::events),
 };

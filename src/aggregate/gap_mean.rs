@@ -1,7 +1,7 @@
 //! `gap_mean`: the mean time between events.
 
 use super::{
-    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, floats, no_options,
+    Aggregate, Build, Frame, Needs, NoOptions, OF_WINDOW, OfSummary, Output, floats, no_options,
     seconds_of_events,
 };
 use crate::registry::{Component, schema_of};
@@ -11,8 +11,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "gap_mean",
     summary: "The mean of the seconds from each event to the next, null below two events.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "`(t_last - t_first) / (n - 1)` in seconds. Null below two events. With `of`, of \
+              events whose value is not null.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(GapMean)),
 };

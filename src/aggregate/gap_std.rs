@@ -1,7 +1,8 @@
 //! `gap_std`: how regular events are.
 
 use super::{
-    Aggregate, Build, Content, Ddof, OfEvents, Output, Scan, scan::float_each, seconds_of_events,
+    Aggregate, Build, Content, Ddof, OF_WINDOW, OfEvents, Output, Scan, scan::float_each,
+    seconds_of_events,
 };
 use crate::registry::{self, Component, schema_of};
 use arrow::datatypes::DataType;
@@ -10,8 +11,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "gap_std",
     summary: "The standard deviation of the seconds from each event to the next, `ddof` of gaps.",
     example: "{ ddof: 0 }",
-    details: "",
-    state: "",
+    details: "The root of `sum (gap - mean gap)^2 / (n - 1 - ddof)` over the `n - 1` gaps, in \
+              seconds. Null unless there are more than `ddof` gaps. With `of`, of events whose \
+              value is not null.",
+    state: OF_WINDOW,
     schema: schema_of::<Ddof>,
     build: |node| registry::options(node).map(|ddof| Aggregate::events(GapStd(ddof))),
 };

@@ -1,6 +1,6 @@
 //! `histogram`: how many values lie between given edges.
 
-use super::{Aggregate, Build, Content, OfEvents, Output, Scan, float_of_numbers};
+use super::{Aggregate, Build, Content, OF_WINDOW, OfEvents, Output, Scan, float_of_numbers};
 use crate::registry::{self, Component, Node, Problem, schema_of};
 use arrow::{
     array::{ArrayRef, Int64Array, ListArray},
@@ -15,8 +15,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "histogram",
     summary: "The number of values between each edge and the next, as a list.",
     example: "{ edges: [0, 10, 100, 1000] }",
-    details: "",
-    state: "",
+    details: "As many numbers as there are pairs of edges, all 0 for an empty window, never null. \
+              NaN does not count.",
+    state: OF_WINDOW,
     schema: schema_of::<Histogram>,
     build: |node| Histogram::build(node).map(Aggregate::events),
 };

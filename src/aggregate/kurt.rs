@@ -1,7 +1,7 @@
 //! `kurt`: how heavy the tails are.
 
 use super::{
-    Aggregate, Build, OfEvents, Output, Scan, float_of_numbers,
+    Aggregate, Build, OF_WINDOW, OfEvents, Output, Scan, float_of_numbers,
     scan::float_each,
     shape::{Bias, powers},
 };
@@ -12,8 +12,11 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "kurt",
     summary: "The excess kurtosis (normal: 0), null where they are all equal or too few.",
     example: "{ bias: true }",
-    details: "",
-    state: "",
+    details: "`g2 = m4 / m2^2 - 3` with the central moments `mk`, and without bias `(n - 1) ((n + \
+              1) g2 + 6) / ((n - 2) (n - 3))` (Joanes and Gill 1998). Null where all values are \
+              equal, and below four values unless `bias` is set; NaN if a value is NaN or \
+              infinite.",
+    state: OF_WINDOW,
     schema: schema_of::<Bias>,
     build: |node| registry::options(node).map(|bias| Aggregate::events(Kurt(bias))),
 };

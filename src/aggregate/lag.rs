@@ -1,6 +1,6 @@
 //! `lag`: an earlier value.
 
-use super::{Aggregate, Build, OfEvents, Output, Scan, same, scan::pick_each};
+use super::{Aggregate, Build, OF_WINDOW, OfEvents, Output, Scan, same, scan::pick_each};
 use crate::registry::{self, Component, Node, Problem, schema_of};
 use arrow::datatypes::DataType;
 use schemars::JsonSchema;
@@ -10,8 +10,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "lag",
     summary: "The n-th value before the record's own, of those in the window.",
     example: "{ n: 2 }",
-    details: "",
-    state: "",
+    details: "SQL's `lag(x, n) ignore nulls`, among the values of the window before the record's \
+              own place. Null where there are not so many.",
+    state: OF_WINDOW,
     schema: schema_of::<Lag>,
     build: |node| Lag::build(node).map(Aggregate::events),
 };

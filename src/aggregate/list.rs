@@ -1,6 +1,6 @@
 //! `list`: the values themselves.
 
-use super::{Aggregate, Build, OfEvents, Output, Scan, VALUES, lists, same};
+use super::{Aggregate, Build, OF_WINDOW, OfEvents, Output, Scan, VALUES, lists, same};
 use crate::registry::{self, Component, Node, Problem, schema_of};
 use arrow::datatypes::DataType;
 use schemars::JsonSchema;
@@ -10,8 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "list",
     summary: "The last `max` values in order, the oldest first.",
     example: "{ max: 10 }",
-    details: "",
-    state: "",
+    details: "Null for an empty window. Fewer than `max` if there are no more.",
+    state: OF_WINDOW,
     schema: schema_of::<List>,
     build: |node| List::build(node).map(Aggregate::events),
 };

@@ -1,7 +1,7 @@
 //! `mad`: the median absolute deviation.
 
 use super::{
-    Aggregate, Build, Kind, OfEvents, Output, Scan, float_key, float_of_numbers,
+    Aggregate, Build, Kind, OF_WINDOW, OfEvents, Output, Scan, float_key, float_of_numbers,
     rank_statistics::{Interpolation, quantile},
     scan::float_each,
 };
@@ -14,8 +14,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "mad",
     summary: "The median of the distances from the median, a spread that outliers do not move.",
     example: "{ normal: true }",
-    details: "",
-    state: "",
+    details: "`median |x - median x|`, with `normal` divided by 0.67449, the upper quartile of \
+              the standard normal distribution. Null for an empty window; NaN is greater than any \
+              other value.",
+    state: OF_WINDOW,
     schema: schema_of::<Mad>,
     build: |node| registry::options::<Mad>(node).map(Aggregate::events),
 };

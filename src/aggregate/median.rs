@@ -1,7 +1,7 @@
 //! `median`: the value in the middle.
 
 use super::{
-    Aggregate, Build, NoOptions, OfEvents, Output, Scan, float_of_numbers, no_options,
+    Aggregate, Build, NoOptions, OF_WINDOW, OfEvents, Output, Scan, float_of_numbers, no_options,
     rank_statistics::{Interpolation, quantile},
     scan::float_each,
 };
@@ -12,8 +12,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "median",
     summary: "The value in the middle, of an even number the mean of both, exact.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "The quantile at 0.5, of an even number of values the mean of the two in the middle. \
+              Null for an empty window; NaN is greater than any other value.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::events(Median)),
 };

@@ -1,7 +1,7 @@
 //! `min`: the least value.
 
 use super::{
-    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, no_options, own_type,
+    Aggregate, Build, Frame, Needs, NoOptions, OF_WINDOW, OfSummary, Output, no_options, own_type,
     same_if_ordered,
 };
 use crate::registry::{Component, schema_of};
@@ -11,8 +11,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "min",
     summary: "The least value, in the column's type; NaN is greater than any other.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "Null for an empty window. NaN only if all values are NaN; -0 is below 0.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(Min)),
 };

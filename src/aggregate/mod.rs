@@ -266,6 +266,10 @@ struct NoOptions {}
 const PAIR_STATE: &str = "none of a key beyond its buffer; some 40 bytes an event and each text once, \
                           for all windows over the same two columns";
 
+/// What an aggregate that only reads the events of its window says of its state.
+const OF_WINDOW: &str =
+    "none of its own: the events of its window, kept once for all aggregates over the column";
+
 const NUMBERS: &str = "a numeric or boolean column";
 const ORDERED: &str = "a numeric, boolean, date or timestamp column";
 const VALUES: &str = "a numeric, boolean, date, timestamp or string column";

@@ -1,7 +1,7 @@
 //! `mode`: the most frequent value.
 
 use super::{
-    Aggregate, Build, NoOptions, OfEvents, Output, Scan, no_options, same,
+    Aggregate, Build, NoOptions, OF_WINDOW, OfEvents, Output, Scan, no_options, same,
     scan::{pick_each, runs},
     top_k::more_frequent,
 };
@@ -12,8 +12,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "mode",
     summary: "The most frequent value, of several the least, in the column's type.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "Null for an empty window. NaN is equal to itself and greater than any other value, \
+              -0 and 0 are one.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::events(Mode)),
 };

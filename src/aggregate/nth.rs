@@ -1,6 +1,6 @@
 //! `nth`: the value at a place of the window.
 
-use super::{Aggregate, Build, OfEvents, Output, Scan, same, scan::pick_each};
+use super::{Aggregate, Build, OF_WINDOW, OfEvents, Output, Scan, same, scan::pick_each};
 use crate::registry::{self, Component, schema_of};
 use arrow::datatypes::DataType;
 use schemars::JsonSchema;
@@ -10,8 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "nth",
     summary: "The value at place `n` by event time and offset, from 0, or from the end with -1.",
     example: "{ n: 1 }",
-    details: "",
-    state: "",
+    details: "By event time, then offset. Null where there are not so many values.",
+    state: OF_WINDOW,
     schema: schema_of::<Nth>,
     build: |node| registry::options::<Nth>(node).map(Aggregate::events),
 };

@@ -1,7 +1,7 @@
 //! `quantile`: the value that a share of the others lies below.
 
 use super::{
-    Aggregate, Build, OfEvents, Output, Scan, float_of_numbers,
+    Aggregate, Build, OF_WINDOW, OfEvents, Output, Scan, float_of_numbers,
     rank_statistics::{Interpolation, quantile},
     scan::float_each,
 };
@@ -14,8 +14,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "quantile",
     summary: "The value below which the share `q` of the values lies, exact.",
     example: "{ q: 0.9, interpolation: linear }",
-    details: "",
-    state: "",
+    details: "Of the values in ascending order, that at place `q (n - 1)` counted from 0, between \
+              two as `interpolation` says (Hyndman and Fan 1996, definition 7). Null for an empty \
+              window; NaN is greater than any other value.",
+    state: OF_WINDOW,
     schema: schema_of::<Quantile>,
     build: |node| Quantile::build(node).map(Aggregate::events),
 };
@@ -28,6 +30,7 @@ struct Quantile {
     q: f64,
     /// Between two values: linear, lower, higher, midpoint or nearest, as in pandas.
     #[serde(default)]
+    #[schemars(extend("default" = "linear"))]
     interpolation: Interpolation,
 }
 

@@ -1,8 +1,8 @@
 //! `range`: how far the values lie apart.
 
 use super::{
-    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, float_of_numbers, floats,
-    no_options,
+    Aggregate, Build, Frame, Needs, NoOptions, OF_WINDOW, OfSummary, Output, float_of_numbers,
+    floats, no_options,
 };
 use crate::registry::{Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
@@ -11,8 +11,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "range",
     summary: "The greatest value less the least one.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "`max - min`, of integers without loss before it is rounded once. Null for an empty \
+              window; NaN if a value is NaN.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(Range)),
 };

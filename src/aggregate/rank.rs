@@ -1,7 +1,8 @@
 //! `rank`: where the record's own value stands among those of the window.
 
 use super::{
-    Aggregate, Build, Content, OfEvents, Output, Scan, float_of_numbers, scan::float_each,
+    Aggregate, Build, Content, OF_WINDOW, OfEvents, Output, Scan, float_of_numbers,
+    scan::float_each,
 };
 use crate::registry::{self, Component, schema_of};
 use arrow::datatypes::DataType;
@@ -12,8 +13,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "rank",
     summary: "The rank of the record's own value among those of the window and itself, from 1.",
     example: "{ method: average, pct: true }",
-    details: "",
-    state: "",
+    details: "1 and the number of values below the record's own, equal ones as `method` says; \
+              with `pct` divided by the number of values, its own included. Null if the record \
+              has no value that counts; NaN is greater than any other value and equal to itself.",
+    state: OF_WINDOW,
     schema: schema_of::<Rank>,
     build: |node| registry::options::<Rank>(node).map(Aggregate::events),
 };
@@ -37,6 +40,7 @@ enum Method {
 struct Rank {
     /// What equal values get: average, min or max, as in pandas.
     #[serde(default)]
+    #[schemars(extend("default" = "average"))]
     method: Method,
     /// Divided by the number of values.
     #[serde(default)]

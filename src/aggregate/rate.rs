@@ -1,8 +1,8 @@
 //! `rate`: how fast the value has changed over the window.
 
 use super::{
-    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, float_of_numbers, floats,
-    no_options,
+    Aggregate, Build, Frame, Needs, NoOptions, OF_WINDOW, OfSummary, Output, float_of_numbers,
+    floats, no_options,
 };
 use crate::registry::{Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
@@ -11,8 +11,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "rate",
     summary: "Change per second from the first value to the last, null if both have one time.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "`(last - first) / (t_last - t_first)`, t in seconds; nothing is extrapolated to the \
+              ends of the window. Null where all values have one time and for an empty window.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(Rate)),
 };

@@ -1,6 +1,8 @@
 //! `sem`: the standard error of the mean.
 
-use super::{Aggregate, Build, Ddof, Frame, Needs, OfSummary, Output, float_of_numbers, floats};
+use super::{
+    Aggregate, Build, Ddof, Frame, Needs, OF_WINDOW, OfSummary, Output, float_of_numbers, floats,
+};
 use crate::registry::{self, Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
 
@@ -8,8 +10,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "sem",
     summary: "The standard error of the mean, std / sqrt(n), null unless there are more than `ddof`.",
     example: "{ ddof: 0 }",
-    details: "",
-    state: "",
+    details: "`std / sqrt(n)`. Exactly 0 where all values are equal. Null unless there are more \
+              than `ddof` values; NaN if a value is NaN or infinite.",
+    state: OF_WINDOW,
     schema: schema_of::<Ddof>,
     build: |node| registry::options(node).map(|ddof| Aggregate::summary(Sem(ddof))),
 };

@@ -1,7 +1,7 @@
 //! `skew`: how far to one side the values lean.
 
 use super::{
-    Aggregate, Build, OfEvents, Output, Scan, float_of_numbers,
+    Aggregate, Build, OF_WINDOW, OfEvents, Output, Scan, float_of_numbers,
     scan::float_each,
     shape::{Bias, powers},
 };
@@ -12,8 +12,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "skew",
     summary: "The skewness of the values, null where they are all equal or too few.",
     example: "{ bias: true }",
-    details: "",
-    state: "",
+    details: "`g1 = m3 / m2^1.5` with the central moments `mk`, and without bias `g1 sqrt(n (n - \
+              1)) / (n - 2)` (Joanes and Gill 1998). Null where all values are equal, and below \
+              three values unless `bias` is set; NaN if a value is NaN or infinite.",
+    state: OF_WINDOW,
     schema: schema_of::<Bias>,
     build: |node| registry::options(node).map(|bias| Aggregate::events(Skew(bias))),
 };

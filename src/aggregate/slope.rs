@@ -1,8 +1,8 @@
 //! `slope`: the trend of the values over time.
 
 use super::{
-    Aggregate, Build, Content, NoOptions, OfEvents, Output, Scan, float_of_numbers, no_options,
-    scan::float_each,
+    Aggregate, Build, Content, NoOptions, OF_WINDOW, OfEvents, Output, Scan, float_of_numbers,
+    no_options, scan::float_each,
 };
 use crate::registry::{Component, schema_of};
 use arrow::datatypes::DataType;
@@ -11,8 +11,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "slope",
     summary: "Change per second by least squares over event time, null if all have one time.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "`sum (t - mean t) (x - mean x) / sum (t - mean t)^2`, t in seconds: SQL's \
+              `regr_slope(x, t)`. Null unless values have two times; NaN if a value is NaN or \
+              infinite.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::events(Slope)),
 };

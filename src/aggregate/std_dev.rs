@@ -1,6 +1,8 @@
 //! `std`: the standard deviation.
 
-use super::{Aggregate, Build, Ddof, Frame, Needs, OfSummary, Output, float_of_numbers, floats};
+use super::{
+    Aggregate, Build, Ddof, Frame, Needs, OF_WINDOW, OfSummary, Output, float_of_numbers, floats,
+};
 use crate::registry::{self, Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
 
@@ -8,8 +10,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "std",
     summary: "The standard deviation of the values, null unless there are more than `ddof`.",
     example: "{ ddof: 0 }",
-    details: "",
-    state: "",
+    details: "The root of `sum (x - mean)^2 / (n - ddof)`. Exactly 0 where all values are equal. \
+              Null unless there are more than `ddof` values; NaN if a value is NaN or infinite.",
+    state: OF_WINDOW,
     schema: schema_of::<Ddof>,
     build: |node| registry::options(node).map(|ddof| Aggregate::summary(Std(ddof))),
 };

@@ -1,6 +1,8 @@
 //! `sum`: all values added up.
 
-use super::{Aggregate, Build, Frame, Needs, OfSummary, Output, float_of_numbers, floats};
+use super::{
+    Aggregate, Build, Frame, Needs, OF_WINDOW, OfSummary, Output, float_of_numbers, floats,
+};
 use crate::registry::{self, Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
 use schemars::JsonSchema;
@@ -10,8 +12,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "sum",
     summary: "The sum of the values, 0 for an empty window unless `null_when_empty` is set.",
     example: "{ null_when_empty: true }",
-    details: "",
-    state: "",
+    details: "`sum x`. 0 for an empty window, null with `null_when_empty`. NaN if a value is NaN, \
+              or if both infinities are there; exact for integers up to 2^53.",
+    state: OF_WINDOW,
     schema: schema_of::<Sum>,
     build: |node| registry::options::<Sum>(node).map(Aggregate::summary),
 };

@@ -1,7 +1,7 @@
 //! `time_since_first`: how long ago the first event in the window was.
 
 use super::{
-    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, floats, no_options,
+    Aggregate, Build, Frame, Needs, NoOptions, OF_WINDOW, OfSummary, Output, floats, no_options,
     seconds_of_events,
 };
 use crate::registry::{Component, schema_of};
@@ -11,8 +11,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "time_since_first",
     summary: "Seconds since the first event in the window, 0 where that is the record itself.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "Seconds. Null for an empty window. With `of`, of events whose value is not null.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(TimeSinceFirst)),
 };

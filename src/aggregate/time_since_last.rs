@@ -1,7 +1,7 @@
 //! `time_since_last`: how long ago the event before was.
 
 use super::{
-    Aggregate, Build, Frame, Needs, NoOptions, OfSummary, Output, floats, no_options,
+    Aggregate, Build, Frame, Needs, NoOptions, OF_WINDOW, OfSummary, Output, floats, no_options,
     seconds_of_events,
 };
 use crate::registry::{Component, schema_of};
@@ -11,8 +11,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "time_since_last",
     summary: "Seconds since the last earlier event in the window, not counting the record itself.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "Seconds, 0 after one of the same time. Null if no event came before the record in \
+              the window. With `of`, of events whose value is not null.",
+    state: OF_WINDOW,
     schema: schema_of::<NoOptions>,
     build: |node| no_options(node).map(|()| Aggregate::summary(TimeSinceLast)),
 };

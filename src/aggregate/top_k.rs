@@ -1,7 +1,8 @@
 //! `top_k`: the most frequent values.
 
 use super::{
-    Aggregate, Build, Content, Kind, OfEvents, Output, Scan, VALUES, lists, same, scan::runs,
+    Aggregate, Build, Content, Kind, OF_WINDOW, OfEvents, Output, Scan, VALUES, lists, same,
+    scan::runs,
 };
 use crate::registry::{self, Component, Node, Problem, schema_of};
 use arrow::datatypes::DataType;
@@ -13,8 +14,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "top_k",
     summary: "The `k` most frequent values, the most frequent first, of equal ones the least.",
     example: "{ k: 3 }",
-    details: "",
-    state: "",
+    details: "Fewer than `k` if there are no more. Null for an empty window. NaN is equal to \
+              itself, -0 and 0 are one.",
+    state: OF_WINDOW,
     schema: schema_of::<TopK>,
     build: |node| TopK::build(node).map(Aggregate::events),
 };

@@ -1,6 +1,8 @@
 //! `zscore`: how far the record's own value lies off the mean.
 
-use super::{Aggregate, Build, Ddof, Frame, Needs, OfSummary, Output, float_of_numbers, floats};
+use super::{
+    Aggregate, Build, Ddof, Frame, Needs, OF_WINDOW, OfSummary, Output, float_of_numbers, floats,
+};
 use crate::registry::{self, Component, schema_of};
 use arrow::{array::ArrayRef, datatypes::DataType};
 
@@ -8,8 +10,11 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "zscore",
     summary: "Standard deviations from the window's mean to the record's own value.",
     example: "{ ddof: 0 }",
-    details: "",
-    state: "",
+    details: "`(x - mean) / std` of the record's own value. Null if the record has no value that \
+              counts, unless there are more than `ddof` values, and where all are equal; NaN if a \
+              value is NaN or infinite. An own value that the window leaves out is compared with \
+              the others.",
+    state: OF_WINDOW,
     schema: schema_of::<Ddof>,
     build: |node| registry::options(node).map(|ddof| Aggregate::summary(Zscore(ddof))),
 };

@@ -19,8 +19,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "clip",
     summary: "Limits a numeric column to a range.",
     example: "{ column: amount, min: 0, max: 10000 }",
-    details: "",
-    state: "",
+    details: "`min(max(x, min), max)`; a column of integers is limited to the integers in the \
+              range. Null and NaN stay what they are.",
+    state: "none",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Clip::build(options, input)?)),
 };

@@ -18,8 +18,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "extract",
     summary: "Adds a column with what a group of a regular expression finds in a text column.",
     example: "{ column: category, pattern: '^(\\w+)-', as: main_category }",
-    details: "",
-    state: "",
+    details: "The first match counts, by the syntax of the Rust crate `regex`. Null of a null, \
+              where nothing matches, and where the group takes no part in the match.",
+    state: "none",
     schema: schema_of::<Options>,
     build,
 };

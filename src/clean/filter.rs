@@ -19,8 +19,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "filter",
     summary: "Keeps the records for which an SQL condition is true.",
     example: "{ where: \"amount > 0\" }",
-    details: "",
-    state: "",
+    details: "A record for which the condition is false or null leaves as `filtered`; one for \
+              which it cannot be computed, such as a division by zero, as `expression`. NaN is \
+              greater than any other number and equal to itself.",
+    state: "none",
     schema: registry::schema_of::<Written>,
     build,
 };

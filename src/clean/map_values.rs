@@ -17,8 +17,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "map_values",
     summary: "Writes other texts, or null, in the place of listed ones of a column.",
     example: "{ column: category, values: { gas: fuel, petrol: fuel, unknown: null } }",
-    details: "",
-    state: "",
+    details: "Texts are compared as they are. Null stays null.",
+    state: "none",
     schema: schema_of::<Options>,
     build,
 };
@@ -33,7 +33,7 @@ struct Options {
     values: BTreeMap<String, Option<String>>,
     /// What becomes of other texts.
     #[serde(default, deserialize_with = "Unlisted::read")]
-    #[schemars(with = "Option<Unlisted>")]
+    #[schemars(with = "Option<Unlisted>", extend("default" = "keep"))]
     unlisted: Unlisted,
 }
 

@@ -9,8 +9,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "replace",
     summary: "Rewrites each match of a regular expression in text columns.",
     example: "{ columns: [category], pattern: '[\\s_]+', with: '-' }",
-    details: "",
-    state: "",
+    details: "All matches that do not overlap, by the syntax of the Rust crate `regex`. Null \
+              stays null.",
+    state: "none",
     schema: schema_of::<Options>,
     build: |options, input| {
         let Options { columns, pattern, with } = registry::options(options)?;

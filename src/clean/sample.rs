@@ -16,8 +16,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "sample",
     summary: "Keeps a share of the records, chosen by a hash of columns.",
     example: "{ by: [tx_id], keep: 0.1 }",
-    details: "",
-    state: "",
+    details: "A record stays if the upper 53 bits of XXH3-64 of its values in `by`, with `seed`, \
+              are a share below `keep`: the same records in every run. A null is a value like \
+              others.",
+    state: "none",
     schema: schema_of::<Options>,
     build,
 };

@@ -10,8 +10,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "trim",
     summary: "Removes white space at both ends of text columns.",
     example: "{ columns: [category] }",
-    details: "",
-    state: "",
+    details: "White space as Unicode defines it. Null stays null.",
+    state: "none",
     schema: schema_of::<Options>,
     build: |options, input| Text::build(options, input, |text, out| out.push_str(text.trim())),
 };

@@ -10,8 +10,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "upper",
     summary: "Writes text columns in upper case.",
     example: "{ columns: [category] }",
-    details: "",
-    state: "",
+    details: "Character by character as Unicode maps them, whatever the language. Null stays \
+              null.",
+    state: "none",
     schema: schema_of::<Options>,
     build: |options, input| {
         Text::build(options, input, |text, out| {

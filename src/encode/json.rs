@@ -14,8 +14,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "json",
     summary: "Writes each vector as a JSON object with the fields in the declared order.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "Floats are written with the fewest digits that give them back. Null, NaN and \
+              infinities are written `null`.",
+    state: "none",
     schema: super::no_options,
     build: |input| Ok(Box::new(Json::build(input, true)?)),
 };

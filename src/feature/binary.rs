@@ -17,8 +17,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "binary",
     summary: "Writes the place of the column's value in a list, counted from 1, as binary digits.",
     example: "{ column: category, values: [grocery, fuel, travel] }",
-    details: "",
-    state: "",
+    details: "Code 0 for a null and for a value that is not listed, so that `n` values take the \
+              digits of `n`.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

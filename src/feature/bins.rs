@@ -14,8 +14,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "bins",
     summary: "The number, from 0, of the interval between given edges that a value lies in.",
     example: "{ column: amount, edges: [0, 10, 100, 1000] }",
-    details: "",
-    state: "",
+    details: "Bin `i` is `[edges[i], edges[i + 1])`, the last one closed. Null of a null, as \
+              indicators all 0; NaN lies in the last bin.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };
@@ -32,6 +33,7 @@ struct Options {
     /// `ordinal`, one output with the number, or `one_hot`, one per interval: `{as}_0` and so on, 1 for
     /// the one that the value lies in, all 0 for a null. `ordinal` if not given.
     #[serde(default)]
+    #[schemars(extend("default" = "ordinal"))]
     encode: Encode,
     /// Name of the output; `{column}_bin` if not given.
     #[serde(rename = "as")]

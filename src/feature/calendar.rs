@@ -16,8 +16,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "calendar",
     summary: "Writes parts of a moment, such as hour or day of week, as they are in a time zone.",
     example: "{ column: ts, parts: [hour, day_of_week, is_weekend], zone: Europe/Zurich }",
-    details: "",
-    state: "",
+    details: "The Gregorian calendar as clocks of the zone show it, weeks by ISO 8601. Null of a \
+              null, and of a time that no calendar has.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

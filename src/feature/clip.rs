@@ -9,8 +9,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "clip",
     summary: "Keeps a number between bounds; the column itself is left as it is.",
     example: "{ column: amount, min: 0, max: 10000 }",
-    details: "",
-    state: "",
+    details: "`min(max(x, min), max)`. Null of a null, NaN of NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -16,8 +16,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "Writes sine and cosine of a column's place in an hour, day, week, month, year or \
               other period.",
     example: "{ column: ts, period: day }",
-    details: "",
-    state: "",
+    details: "`sin(2 pi s)` and `cos(2 pi s)` with the share `s` of the period that has passed, \
+              from 1970-01-01T00:00Z on, weeks from Monday, months and years by the calendar. \
+              Null of a null, NaN of NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -14,8 +14,11 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "hashing",
     summary: "Adds columns up in as many outputs as are asked for, by the hash of name and value.",
     example: "{ columns: [category, amount], outputs: 16 }",
-    details: "",
-    state: "",
+    details: "A text counts 1 under the name `column=text`, a number or boolean itself under \
+              `column`, in output `|h| mod outputs` with the sign of `h`: MurmurHash3 x86, 32 \
+              bits, seed 0, of the name in UTF-8 (Weinberger and others 2009). Null counts \
+              nothing, outputs are never null; NaN makes its output NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

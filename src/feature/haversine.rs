@@ -14,8 +14,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "haversine",
     summary: "Writes the great-circle distance between a place and another one, in kilometres.",
     example: "{ lat: lat, lon: lon, to: [47.3769, 8.5417] }",
-    details: "",
-    state: "",
+    details: "`2 R asin sqrt(sin^2(dlat / 2) + cos lat1 cos lat2 sin^2(dlon / 2))` with R = \
+              6371.0088 km (Sinnott 1984). Null where a coordinate is, NaN where one is NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

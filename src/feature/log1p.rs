@@ -9,8 +9,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "log1p",
     summary: "The natural logarithm of 1 + x, exact for small x; NaN below -1.",
     example: "{ column: amount }",
-    details: "",
-    state: "",
+    details: "`ln(1 + x)`. Null of a null; NaN of NaN and below -1, minus infinity at -1.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

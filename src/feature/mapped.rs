@@ -14,8 +14,10 @@ pub(super) const TARGET: Component<Build> = Component {
     name: "target",
     summary: "Writes the mean of the target that training data has for the column's value.",
     example: "{ column: category, values: { grocery: 0.02, travel: 0.11 }, unknown: 0.05 }",
-    details: "",
-    state: "",
+    details: "With `smooth: m`, scikit-learn has learned `(sum y + m mean y) / (n + m)` for a \
+              value that came `n` times (Micci-Barreca 2001). Null becomes `missing`, a value \
+              that is not listed `unknown`.",
+    state: "none",
     schema: registry::schema_of::<TargetOptions>,
     build: |node, input| {
         let TargetOptions { column, values, unknown, missing, name } = registry::options(node)?;
@@ -28,8 +30,8 @@ pub(super) const FREQUENCY: Component<Build> = Component {
     name: "frequency",
     summary: "Writes how frequent the column's value is in training data.",
     example: "{ column: category, values: { grocery: 0.31, travel: 0.04 } }",
-    details: "",
-    state: "",
+    details: "Null becomes `missing`, a value that is not listed `unknown`.",
+    state: "none",
     schema: registry::schema_of::<FrequencyOptions>,
     build: |node, input| {
         let FrequencyOptions { column, values, unknown, missing, name } = registry::options(node)?;

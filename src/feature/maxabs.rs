@@ -12,8 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "maxabs",
     summary: "Divides a number by the greatest absolute value of the training data.",
     example: "{ column: amount, max_abs: 250.0 }",
-    details: "",
-    state: "",
+    details: "`x / max_abs`. Null of a null, NaN of NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -9,8 +9,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "minmax",
     summary: "Scales a number so that a given minimum becomes 0 and a given maximum 1.",
     example: "{ column: amount, min: 0, max: 500, clip: true }",
-    details: "",
-    state: "",
+    details: "`(x - min) / (max - min)`. Null of a null, NaN of NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -14,8 +14,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "normalize",
     summary: "Divides columns by the length that they have together in the record.",
     example: "{ columns: [amount, count], norm: l2 }",
-    details: "",
-    state: "",
+    details: "`x / sum |x|`, `x / sqrt(sum x^2)` or `x / max |x|` over the columns; zeros alone \
+              stay zeros. Null where any of the columns is; NaN where any is NaN, with `max` \
+              where its own is.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };
@@ -41,6 +43,7 @@ struct Options {
     columns: Vec<String>,
     /// What their length is: `l2`, `l1` or `max`.
     #[serde(default)]
+    #[schemars(extend("default" = "l2"))]
     norm: Norm,
 }
 

@@ -17,8 +17,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "one_hot",
     summary: "Writes one column per listed value, 1 where the column holds it and 0 elsewhere.",
     example: "{ column: category, values: [grocery, fuel, travel], unknown: zeros }",
-    details: "",
-    state: "",
+    details: "Null has no 1. A value that is not listed has none either, or its record is \
+              rejected as `expression`.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };
@@ -33,6 +34,7 @@ struct Options {
     values: Vec<Listed>,
     /// What a value that is not listed becomes. A null is always all zeros.
     #[serde(default)]
+    #[schemars(extend("default" = "zeros"))]
     unknown: Unknown,
     /// What the outputs' names begin with instead of the column: `{as}_{value}`.
     #[serde(rename = "as")]

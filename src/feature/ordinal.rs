@@ -17,8 +17,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "ordinal",
     summary: "Writes the place of the column's value in a list, counted from 0.",
     example: "{ column: category, values: [grocery, fuel, travel], unknown: -1, missing: -2 }",
-    details: "",
-    state: "",
+    details: "The code of the first value is 0. Null becomes `missing`, a value that is not \
+              listed `unknown`, or its record is rejected as `expression`.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };
@@ -33,6 +34,7 @@ struct Options {
     values: Vec<Listed>,
     /// The code of a value that is not listed, or `reject`: -1 if not given.
     #[serde(default = "Unknown::default")]
+    #[schemars(extend("default" = -1))]
     unknown: Unknown,
     /// The code of a null: null if not given.
     missing: Option<i64>,

@@ -14,8 +14,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "polynomial",
     summary: "Writes the products of columns up to a degree, without the columns themselves.",
     example: "{ columns: [amount, count], degree: 2 }",
-    details: "",
-    state: "",
+    details: "In the order of scikit-learn's `PolynomialFeatures`, without the bias and without \
+              the columns themselves. Null where a factor is null, NaN where one is NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -12,8 +12,11 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "power",
     summary: "The Yeo-Johnson or Box-Cox transform with a given lambda, standardized on request.",
     example: "{ column: amount, lambda: 0.35, mean: 4.1, std: 2.2 }",
-    details: "",
-    state: "",
+    details: "Yeo-Johnson: `((x + 1)^lambda - 1) / lambda` from 0 on, `ln(x + 1)` at 0; below 0 \
+              minus that of `-x` with `2 - lambda` (Yeo and Johnson 2000). Box-Cox: `(x^lambda - \
+              1) / lambda`, `ln x` at 0 (Box and Cox 1964). Then `(y - mean) / std`. Null of a \
+              null; NaN of NaN, and where Box-Cox is not defined.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };
@@ -37,6 +40,7 @@ struct Options {
     column: String,
     /// `yeo_johnson` or `box_cox`.
     #[serde(default)]
+    #[schemars(extend("default" = "yeo_johnson"))]
     method: Method,
     /// The exponent that was fitted: `lambdas_` of scikit-learn's `PowerTransformer`.
     lambda: f64,

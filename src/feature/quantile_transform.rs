@@ -10,8 +10,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "quantile_transform",
     summary: "Writes the share of training data below a value, or the normal number of that share.",
     example: "{ column: amount, quantiles: [0, 4.5, 12, 40, 980], output: normal }",
-    details: "",
-    state: "",
+    details: "The share at which a value stands among the quantiles, between two of them on the \
+              line, where several are equal in their middle; 0 and 1 beyond them. `normal` is the \
+              inverse of the normal distribution at that share. Null of a null, NaN of NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };
@@ -27,6 +29,7 @@ struct Options {
     quantiles: Vec<f64>,
     /// `uniform`, from 0 to 1, or `normal` (rank-Gauss), at most 5.2 from 0: `uniform` if not given.
     #[serde(default)]
+    #[schemars(extend("default" = "uniform"))]
     output: Output,
     /// Name of the output; `{column}_quantile` if not given.
     #[serde(rename = "as")]

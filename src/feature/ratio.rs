@@ -14,8 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "ratio",
     summary: "Divides one column by another; a denominator near 0 gives a value of its own.",
     example: "{ of: amount, by: count, otherwise: 0 }",
-    details: "",
-    state: "",
+    details: "`of / by`, and `otherwise` where `|by| <= near`. Null of a null, NaN of NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -12,8 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "robust",
     summary: "Subtracts a given median and divides by a given range between quantiles.",
     example: "{ column: amount, median: 30.0, range: 45.0 }",
-    details: "",
-    state: "",
+    details: "`(x - median) / range`. Null of a null, NaN of NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -12,8 +12,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "standardize",
     summary: "Subtracts a given mean and divides by a given standard deviation.",
     example: "{ column: amount, mean: 42.5, std: 17.0 }",
-    details: "",
-    state: "",
+    details: "`(x - mean) / std`. Null of a null, NaN of NaN.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -14,8 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "thermometer",
     summary: "Writes one column per level, 1 where a number is at or above it and 0 elsewhere.",
     example: "{ column: amount, levels: [10, 100, 1000] }",
-    details: "",
-    state: "",
+    details: "`x >= level`. Null of a null; NaN reaches no level.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build,
 };

@@ -85,8 +85,8 @@ impl WindowPlan {
     }
 }
 
-/// The JSON Schema of one entry under `windows`, for editors.
-pub fn spec_schema() -> Schema {
+/// What stands under `compute`.
+fn compute_schema() -> Schema {
     let options = |table: &crate::registry::Component<crate::aggregate::Build>| {
         let mut options = (table.schema)();
         let properties = options.pointer_mut("/properties").and_then(|p| p.as_object_mut());
@@ -100,6 +100,14 @@ pub fn spec_schema() -> Schema {
     let map =
         json_schema!({ "type": "object", "properties": by_name, "additionalProperties": false });
     let item = json_schema!({ "anyOf": [{ "enum": names }, map] });
+    json_schema!({
+        "description": "Aggregates: names, each alone or with its options or its column's name.",
+        "anyOf": [{ "type": "array", "items": item }, map]
+    })
+}
+
+/// The JSON Schema of one entry under `windows`, for editors.
+pub fn spec_schema() -> Schema {
     let mut by = schema_of::<Options>();
     by.insert("description".to_owned(), "One value per category.".into());
     json_schema!({
@@ -137,7 +145,10 @@ pub fn spec_schema() -> Schema {
             "of": { "type": "string", "description": "The column; without one, records count." },
             "where": { "type": "string", "description": "SQL: which records count." },
             "by": by,
-            "closed": { "enum": ["right", "both", "left", "none"], "default": "right" },
+            "closed": {
+                "enum": ["right", "both", "left", "none"], "default": "right",
+                "description": "Which ends of the time from t - over to t belong to it."
+            },
             "delay": {
                 "type": "string",
                 "description": "How long before the record's event time the window ends."
@@ -150,7 +161,7 @@ pub fn spec_schema() -> Schema {
                 "type": "integer", "minimum": 0, "default": 0,
                 "description": "Values below which there is nothing but the count."
             },
-            "compute": { "anyOf": [{ "type": "array", "items": item }, map] }
+            "compute": compute_schema()
         },
         "required": ["compute"],
         "additionalProperties": false

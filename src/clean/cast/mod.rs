@@ -24,8 +24,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "cast",
     summary: "Converts a column to another type and rejects or nulls what does not fit.",
     example: "{ column: amount, to: int, on_failure: null }",
-    details: "",
-    state: "",
+    details: "What does not fit exactly fails: a float with a fraction as an integer, an integer \
+              that no float holds, a text that is no number. Null stays null; NaN fails as an \
+              integer and stays as a float.",
+    state: "none",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Cast::build(options, input)?)),
 };
@@ -40,7 +42,7 @@ struct Options {
     to: To,
     /// What happens to a record whose value does not fit.
     #[serde(default, deserialize_with = "OnFailure::read")]
-    #[schemars(with = "Option<OnFailure>")]
+    #[schemars(with = "Option<OnFailure>", extend("default" = "reject"))]
     on_failure: OnFailure,
 }
 

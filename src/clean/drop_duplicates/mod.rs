@@ -27,8 +27,12 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "drop_duplicates",
     summary: "Keeps the first of several records with the same values within a time.",
     example: "{ by: [tx_id], within: 10m }",
-    details: "",
-    state: "",
+    details: "A record is a duplicate if a first one with the same values in `by` has been seen \
+              and `|t - t_first| <= within`, in its partition; the first by offset wins, a \
+              duplicate refreshes nothing, and a first one is forgotten at `watermark > t_first + \
+              within`. A null in `by` makes a record like no other; NaN is equal to itself.",
+    state: "per remembered record 72 bytes and those of its key, for `within` and the lateness; \
+              nothing per entity key",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(DropDuplicates::build(options, input)?)),
 };

@@ -31,8 +31,12 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "fill",
     summary: "Fills missing values with a constant or with the key's last value.",
     example: "{ column: amount, with: last, within: 1h, else: 0 }",
-    details: "",
-    state: "",
+    details: "`last`: the newest value of the key at or before the record's event time, ties by \
+              offset, at most `within` older; what was filled never counts. The column \
+              `{column}_was_missing` says what was filled. Null is what is filled; NaN is a \
+              value.",
+    state: "with `last`, per key 8 bytes and per value 16 (a text 32 and its own bytes): the \
+              newest one at or before the watermark, and those behind it; else none",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Fill::build(options, input)?)),
 };

@@ -28,8 +28,13 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "Flags, nulls, clips, drops or rejects values outside a range or far from the mean.",
     example: "{ column: amount, method: zscore, over: 24h, threshold: 4, min_count: 20, \
               action: flag }",
-    details: "",
-    state: "",
+    details: "`range`: below `min` or above `max`. `zscore`: `|x - mean| > threshold std` over \
+              the raw values in `(t - over, t]` that came before the record, with ddof 1; they \
+              enter the statistics whether or not they were outliers. A value is not judged below \
+              `min_count` values, without a spread, and while NaN or an infinity is among them. \
+              Null and NaN are not judged; infinity is.",
+    state: "`zscore`: per value of the last `over` and the lateness 20 bytes, per key 72; \
+              `range`: none",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Outlier::build(options, input)?)),
 };

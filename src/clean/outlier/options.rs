@@ -21,7 +21,7 @@ pub(super) struct Options {
     method: Method,
     /// What happens to an outlier.
     #[serde(default, deserialize_with = "Action::read")]
-    #[schemars(with = "Option<Action>")]
+    #[schemars(with = "Option<Action>", extend("default" = "flag"))]
     pub(super) action: Action,
     /// Name of the column that says what is an outlier, instead of `{column}_is_outlier`.
     pub(super) name: Option<String>,
@@ -33,11 +33,14 @@ pub(super) struct Options {
     over: Option<Span>,
     /// `zscore`: standard deviations from the mean that are too many.
     threshold: Option<f64>,
-    /// `zscore`: values that the statistics need, 20 where not given.
+    /// `zscore`: values that the statistics need.
+    #[schemars(extend("default" = 20))]
     min_count: Option<usize>,
-    /// `zscore`: whose values; `key` where not given.
+    /// `zscore`: whose values.
+    #[schemars(extend("default" = "key"))]
     per: Option<Per>,
     /// `zscore`: true if the value under test counts in its own statistics.
+    #[schemars(extend("default" = false))]
     include_self: Option<bool>,
 }
 

@@ -43,8 +43,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "json",
     summary: "One JSON object per record, read by its JSON Schema.",
     example: "{}",
-    details: "",
-    state: "",
+    details: "RFC 8259, as strictly as `serde_json`: depth below 128, no lone surrogate, no number \
+              beyond a float, a key at most once in an object. A field that is absent is null \
+              where the schema allows it; JSON has neither NaN nor infinities.",
+    state: "none",
     schema: registry::schema_of::<Options>,
     build: |input| Ok(Box::new(Json::new(input)?)),
 };

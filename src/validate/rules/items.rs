@@ -16,8 +16,8 @@ pub(super) const MIN_ITEMS: Component<Build> = Component {
     name: "minItems",
     summary: "A list has at least so many items.",
     example: "1",
-    details: "",
-    state: "",
+    details: "Of a null nothing is asked. Nulls in a list count as items.",
+    state: "none",
     schema: schema_of::<u64>,
     build: |value, data_type| build(value, data_type, |limit| limit..=usize::MAX, "at least"),
 };
@@ -26,8 +26,8 @@ pub(super) const MAX_ITEMS: Component<Build> = Component {
     name: "maxItems",
     summary: "A list has at most so many items.",
     example: "16",
-    details: "",
-    state: "",
+    details: "Of a null nothing is asked. Nulls in a list count as items.",
+    state: "none",
     schema: schema_of::<u64>,
     build: |value, data_type| build(value, data_type, |limit| 0..=limit, "at most"),
 };

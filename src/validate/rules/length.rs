@@ -16,8 +16,9 @@ pub(super) const MIN_LENGTH: Component<Build> = Component {
     name: "minLength",
     summary: "A text has at least so many characters.",
     example: "1",
-    details: "",
-    state: "",
+    details: "Characters are Unicode code points, as JSON Schema counts them. Of a null nothing \
+              is asked.",
+    state: "none",
     schema: schema_of::<u64>,
     build: |value, data_type| build(value, data_type, |limit| limit..=usize::MAX, "at least"),
 };
@@ -26,8 +27,9 @@ pub(super) const MAX_LENGTH: Component<Build> = Component {
     name: "maxLength",
     summary: "A text has at most so many characters.",
     example: "64",
-    details: "",
-    state: "",
+    details: "Characters are Unicode code points, as JSON Schema counts them. Of a null nothing \
+              is asked.",
+    state: "none",
     schema: schema_of::<u64>,
     build: |value, data_type| build(value, data_type, |limit| 0..=limit, "at most"),
 };

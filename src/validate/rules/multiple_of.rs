@@ -16,8 +16,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "multipleOf",
     summary: "A number is a multiple of a step.",
     example: "0.01",
-    details: "",
-    state: "",
+    details: "As the complete validator decides it, in decimals: 0.3 is a multiple of 0.1. Of a \
+              null nothing is asked.",
+    state: "none",
     schema: schema_of::<f64>,
     build,
 };

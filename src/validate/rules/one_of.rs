@@ -15,8 +15,9 @@ pub(super) const ENUM: Component<Build> = Component {
     name: "enum",
     summary: "A value is one of a list.",
     example: "[web, app, branch]",
-    details: "",
-    state: "",
+    details: "Numbers are compared by value: 1 is 1.0. Null passes where it is listed or the type \
+              allows it.",
+    state: "none",
     schema: schema_of::<Vec<String>>,
     build: |value, data_type| {
         build(value.as_list().unwrap_or_default(), data_type, "one of the declared values")
@@ -27,8 +28,8 @@ pub(super) const CONST: Component<Build> = Component {
     name: "const",
     summary: "A value is a given one.",
     example: "EUR",
-    details: "",
-    state: "",
+    details: "Numbers are compared by value: 1 is 1.0. Of a null nothing is asked.",
+    state: "none",
     schema: schema_of::<String>,
     build: |value, data_type| {
         build(std::slice::from_ref(value), data_type, "the declared constant")

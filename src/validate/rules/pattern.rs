@@ -15,8 +15,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "pattern",
     summary: "A text matches a regular expression.",
     example: "'^[A-Z]{3}$'",
-    details: "",
-    state: "",
+    details: "Anywhere in the text unless `^` and `$` say otherwise. Of a null nothing is asked.",
+    state: "none",
     schema: schema_of::<String>,
     build,
 };

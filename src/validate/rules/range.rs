@@ -16,8 +16,8 @@ pub(super) const MINIMUM: Component<Build> = Component {
     name: "minimum",
     summary: "A number is not below a limit.",
     example: "0",
-    details: "",
-    state: "",
+    details: "`x >= limit`. Of a null nothing is asked.",
+    state: "none",
     schema: schema_of::<f64>,
     build: |value, data_type| build(Bound::Minimum, value, data_type),
 };
@@ -26,8 +26,8 @@ pub(super) const MAXIMUM: Component<Build> = Component {
     name: "maximum",
     summary: "A number is not above a limit.",
     example: "100",
-    details: "",
-    state: "",
+    details: "`x <= limit`. Of a null nothing is asked.",
+    state: "none",
     schema: schema_of::<f64>,
     build: |value, data_type| build(Bound::Maximum, value, data_type),
 };
@@ -36,8 +36,8 @@ pub(super) const EXCLUSIVE_MINIMUM: Component<Build> = Component {
     name: "exclusiveMinimum",
     summary: "A number is above a limit.",
     example: "0",
-    details: "",
-    state: "",
+    details: "`x > limit`. Of a null nothing is asked.",
+    state: "none",
     schema: schema_of::<f64>,
     build: |value, data_type| build(Bound::ExclusiveMinimum, value, data_type),
 };
@@ -46,8 +46,8 @@ pub(super) const EXCLUSIVE_MAXIMUM: Component<Build> = Component {
     name: "exclusiveMaximum",
     summary: "A number is below a limit.",
     example: "90.5",
-    details: "",
-    state: "",
+    details: "`x < limit`. Of a null nothing is asked.",
+    state: "none",
     schema: schema_of::<f64>,
     build: |value, data_type| build(Bound::ExclusiveMaximum, value, data_type),
 };
