@@ -1,10 +1,11 @@
 //! The binary: exit codes, and what goes to which stream.
 
+use crate::golden::assert_golden;
 use std::{
     fs,
     io::{BufRead as _, BufReader},
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
@@ -134,6 +135,17 @@ fn the_tables_and_schemas_are_printed() {
     assert!(run(&["components", "--schema"]).1.contains("\"drop_duplicates\""));
     assert!(run(&["schema", CARD]).1.contains("\"amount_mean_5m\""));
     assert!(run(&["schema", "--arrow", CARD]).1.contains("amount_mean_5m: Float64"));
+}
+
+#[test]
+fn the_page_of_components_is_what_the_program_prints() {
+    let (code, page, error) = run(&["components", "--markdown", "--compared", "docs/catalogue.md"]);
+    assert_eq!(code, 0, "{error}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/components.md");
+    assert_golden(&path, page.as_bytes());
+    let (code, _, error) = run(&["components", "--markdown", "--compared", "docs/missing.md"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("cannot read docs/missing.md"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,18 @@
 //! `millstream components`: the tables, as they are compiled in.
 
+mod options;
+mod oracles;
+mod page;
+
 use super::{Exit, terminal};
 use crate::{aggregate, clean, decode, encode, feature, pipeline::spec, registry::Component};
-use std::fmt::{self, Write};
+use anyhow::Context;
+use oracles::Oracles;
+use std::{
+    fmt::{self, Write},
+    fs,
+    path::PathBuf,
+};
 
 /// Arguments of `components`.
 #[derive(Debug, clap::Args)]
@@ -10,6 +20,12 @@ pub(super) struct Args {
     /// Print the JSON Schema of the pipeline file instead, for editors.
     #[arg(long)]
     schema: bool,
+    /// Print a page in Markdown: options, formula, cost and oracle of every component.
+    #[arg(long, conflicts_with = "schema")]
+    markdown: bool,
+    /// The page with the tables that the runs of the oracles have written.
+    #[arg(long, value_name = "FILE", requires = "markdown")]
+    compared: Option<PathBuf>,
 }
 
 /// Where the list of functions is wrapped.
@@ -19,6 +35,17 @@ const WIDTH: usize = 100;
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     if args.schema {
         terminal::answer(serde_json::to_string_pretty(&spec::json_schema())?)?;
+        return Ok(Exit::Ok);
+    }
+    if args.markdown {
+        let oracles = match &args.compared {
+            Some(path) => Oracles::read(
+                &fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?,
+            ),
+            None => Oracles::default(),
+        };
+        terminal::answer(page::page(&oracles).trim_end())?;
         return Ok(Exit::Ok);
     }
     terminal::answer(tables()?)?;
