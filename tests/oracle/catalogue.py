@@ -1,6 +1,6 @@
 """Every aggregate of the catalogue against pandas, numpy, scipy and DuckDB, through the real program.
 
-    python catalogue.py --binary MILLSTREAM [--write docs/catalogue.md]
+    python catalogue.py --binary MILLSTREAM [--write docs/catalogue.md | --check docs/catalogue.md]
 
 Seeded streams (ties, exact boundaries, disorder inside the lateness, nulls, constants, keys of one
 record) go through `millstream replay` with every aggregate over windows of each shape. What a window
@@ -19,10 +19,13 @@ import sys
 import tempfile
 import zoneinfo
 
+import bulk
 import duckdb
+import not_finite
 import numpy as np
 import pandas as pd
 import scipy.stats
+import tables
 import windows
 
 # Both of a value's size and absolute.
@@ -373,6 +376,8 @@ STREAMS = {
                                  values=lambda r: r.normal()),
 }
 
+NOT_FINITE = stream(9, 300, ties=True, disorder=True, nulls=0.1, keys=2, values=not_finite.values)
+
 
 def pipeline():
     """A pipeline with every entry over every shape; columns are `c0`, `c1`.."""
@@ -468,32 +473,38 @@ def contents(records, of, shape):
 
 
 class Differences:
-    """How far the program was off, by entry; what was wrong is printed."""
+    """How far the program was off, by entry, or by entry and oracle; what was wrong is printed."""
 
     def __init__(self):
         self.largest = collections.defaultdict(float)
         self.compared = collections.Counter()
         self.wrong = collections.Counter()
 
-    def compare(self, entry, expected, actual, where):
+    def compare(self, entry, expected, actual, where, nan=None):
+        """`nan` stands for NaN: JSON has none."""
         self.compared[entry] += 1
         if isinstance(expected, float) and math.isnan(expected):
-            expected = None
-        off = 0.0
-        if isinstance(expected, (int, float)) and isinstance(actual, (int, float)):
-            off = abs(expected - actual) / max(1.0, abs(expected), abs(actual))
+            expected = nan
+        off = tables.difference(expected, actual)
+        if off < math.inf:
             self.largest[entry] = max(self.largest[entry], off)
-        elif expected != actual:
-            off = math.inf
         if off > TOLERANCE:
             self.wrong[entry] += 1
             if self.wrong[entry] <= SHOWN_MAX:
                 print(f"wrong: {entry}, {where}: {actual!r}, expected {expected!r}")
 
+    def add(self, entry, off, where):
+        """Many at once; `where` says what is wrong at a place."""
+        self.compared[entry] += len(off)
+        self.largest[entry] = max(self.largest[entry], float(np.max(off, where=np.isfinite(off), initial=0.0)))
+        for place in np.flatnonzero(off > TOLERANCE):
+            self.wrong[entry] += 1
+            if self.wrong[entry] <= SHOWN_MAX:
+                print(f"wrong: {entry}, {where(place)}")
+
 
 def title(of, entry):
-    options = ", ".join(f"{name}: {json.dumps(value)}" for name, value in entry.options.items())
-    written = f"`{entry.name}: {{ {options} }}`" if options else f"`{entry.name}`"
+    written = tables.title(entry.name, entry.options)
     return f"{written} of texts" if of == "text" else written
 
 
@@ -575,6 +586,10 @@ def run(binary):
             if name == "in order":
                 compare_with_pandas(records, columns, vectors, differences)
                 compare_with_duckdb(records, columns, vectors, differences)
+    program = pathlib.Path(binary).parent / "examples" / "windows"
+    not_finite.compare(program, SHAPES, OF_NUMBERS, contents, NOT_FINITE, LATENESS_MS, differences)
+    bulk.compare_flights(binary, differences)
+    bulk.compare_one_key(binary, differences)
     return differences
 
 
@@ -586,25 +601,26 @@ def known(binary):
 
 
 def page(differences):
-    """The table of docs/catalogue.md."""
+    """The rows of the table of docs/catalogue.md."""
     oracles = {title(of, entry): entry.oracle for of, entries in ENTRIES.items() for entry in entries}
-    lines = ["| entry | oracle | windows compared | largest difference |", "|---|---|---:|---:|"]
+    rows = {}
     for entry, compared in differences.compared.items():
-        off = differences.largest[entry]
-        # The digits differ from one processor to the next, the order hardly.
-        shown = "0" if off == 0 else f"< 1e{math.ceil(math.log10(off))}"
-        lines.append(f"| {entry} | {oracles.get(entry, 'its own windows')} | {compared:,} | {shown} |")
-    return "\n".join(lines)
+        rows[asked_of(entry, oracles)] = compared, differences.largest[entry]
+    return rows
 
 
-MARKS = ("<!-- aggregates -->", "<!-- /aggregates -->")
+def asked_of(entry, oracles):
+    """Component and oracle of what was compared."""
+    if isinstance(entry, tuple):
+        return entry
+    for asked in ("pandas rolling", "DuckDB"):
+        if entry.startswith(f"{asked} "):
+            return f"`{entry.removeprefix(asked).strip()}`", f"{asked}, its own windows"
+    return entry, oracles[entry]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", required=True)
-    parser.add_argument("--write", type=pathlib.Path, help="puts the table between the marks of this page")
-    arguments = parser.parse_args()
+    arguments = tables.arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0])).parse_args()
     differences = run(arguments.binary)
     asked = [f"pandas rolling {name}" for name in [*PANDAS, *PANDAS_PAIRS]] + [f"DuckDB {name}" for name in DUCKDB]
     for name in asked:
@@ -615,13 +631,9 @@ def main():
     missing = [name for name in known(arguments.binary) if name not in covered]
     for name in missing:
         print(f"wrong: {name} has no oracle in {pathlib.Path(__file__).name}")
-    if arguments.write:
-        text = arguments.write.read_text()
-        head, rest = text.split(MARKS[0])
-        _, tail = rest.split(MARKS[1])
-        arguments.write.write_text(f"{head}{MARKS[0]}\n\n{page(differences)}\n\n{MARKS[1]}{tail}")
+    stale = tables.settle(arguments, "aggregates", page(differences), "windows")
     entries = differences.compared.keys() | differences.wrong.keys()
-    failed = len(differences.wrong) + len(missing)
+    failed = len(differences.wrong) + len(missing) + stale
     print(f"{len(entries) - len(differences.wrong)} passed, {failed} failed")
     return 1 if failed else 0
 

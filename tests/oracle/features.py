@@ -1,6 +1,6 @@
 """Every feature component against scikit-learn, pandas and numpy, through the real program.
 
-    python features.py --binary MILLSTREAM [--write docs/catalogue.md]
+    python features.py --binary MILLSTREAM [--write docs/catalogue.md | --check docs/catalogue.md]
 
 Parameters are fitted by the library on one half of a seeded table, written into a pipeline file, and
 the program's vectors of all of it are compared with what the library makes of them: nulls, values that
@@ -19,6 +19,7 @@ import tempfile
 
 import numpy as np
 import pandas as pd
+import tables
 from sklearn import compose, feature_extraction, metrics, preprocessing
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
@@ -250,17 +251,10 @@ def plain(value):
     return None if value is None or pd.isna(value) else float(value)
 
 
-def difference(expected, actual):
-    if (expected is None) != (actual is None):
-        return math.inf
-    return 0.0 if expected is None else abs(expected - actual) / max(1.0, abs(expected), abs(actual))
-
-
 def title(entry):
     chosen = {name: value for name, value in entry.options.items() if isinstance(value, (bool, str)) or name == "degree"}
     chosen = {name: value for name, value in chosen.items() if name not in ("column", "of", "by", "lat", "lon")}
-    options = ", ".join(f"{name}: {json.dumps(value)}" for name, value in chosen.items())
-    return f"`{entry.name}: {{ {options} }}`" if options else f"`{entry.name}`"
+    return tables.title(entry.name, chosen)
 
 
 def check(binary, entry):
@@ -278,7 +272,7 @@ def compare(entry, made):
     for name, values in entry.outputs.items():
         for row, expected in enumerate(np.ravel(values)):
             expected, actual = plain(expected), made[row][name]
-            off = difference(expected, actual)
+            off = tables.difference(expected, actual)
             compared, largest = compared + 1, max(largest, off)
             if off > TOLERANCE:
                 wrong += 1
@@ -324,23 +318,8 @@ def known(binary):
     return [row.split()[0] for row in rows if row[2] != " "]
 
 
-MARKS = ("<!-- features -->", "<!-- /features -->")
-
-
-def page(rows):
-    """The table of docs/catalogue.md."""
-    lines = ["| entry | oracle | values compared | largest difference |", "|---|---|---:|---:|"]
-    for (name, oracle), (compared, largest) in rows.items():
-        shown = "0" if largest == 0 else f"< 1e{math.ceil(math.log10(largest))}"
-        lines.append(f"| {name} | {oracle} | {compared:,} | {shown} |")
-    return "\n".join(lines)
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", required=True)
-    parser.add_argument("--write", type=pathlib.Path, help="puts the table between the marks of this page")
-    arguments = parser.parse_args()
+    arguments = tables.arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0])).parse_args()
     rows, failed = {}, 0
     checked = [(entry, check(arguments.binary, entry)) for entry in ENTRIES]
     for entry, (compared, largest, wrong) in [*checked, check_export(arguments.binary)]:
@@ -351,14 +330,9 @@ def main():
     missing = [name for name in known(arguments.binary) if name not in covered]
     for name in missing:
         print(f"wrong: {name} has no oracle in {pathlib.Path(__file__).name}")
-    if arguments.write:
-        text = arguments.write.read_text()
-        head, rest = text.split(MARKS[0])
-        _, tail = rest.split(MARKS[1])
-        arguments.write.write_text(f"{head}{MARKS[0]}\n\n{page(rows)}\n\n{MARKS[1]}{tail}")
-    failed += len(missing)
-    print(f"{len(ENTRIES) + 1 + len(missing) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    stale = tables.settle(arguments, "features", rows, "values")
+    print(f"{len(ENTRIES) + 1 - failed} passed, {failed + len(missing) + stale} failed")
+    return 1 if failed + len(missing) + stale else 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import flights
 import flights_input
 import numpy as np
 import stream
+import tables
 import windows
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -20,6 +21,40 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def places(found):
     return [list(p) for p in found]
+
+
+class Tables(unittest.TestCase):
+    PAGE = "# Page\n\n<!-- kind -->\n\n<!-- /kind -->\nrest\n"
+    ROWS = {("`sum`", "math.fsum"): (1_200, 3e-15), ("`max`", "max"): (7, 0.0)}
+
+    def test_a_table_that_was_written_is_not_stale(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page = pathlib.Path(folder) / "page.md"
+            page.write_text(self.PAGE)
+            tables.write(page, "kind", self.ROWS, "values")
+            self.assertTrue(page.read_text().startswith("# Page\n\n<!-- kind -->\n\n| entry | oracle | values compared"))
+            self.assertIn("| `sum` | math.fsum | 1,200 | < 1e-14 |", page.read_text())
+            self.assertTrue(page.read_text().endswith("<!-- /kind -->\nrest\n"))
+            self.assertEqual(tables.stale(page, "kind", self.ROWS), [])
+            rounded = self.ROWS | {("`sum`", "math.fsum"): (1_200, 9e-14), ("`max`", "max"): (7, 2e-16)}
+            self.assertEqual(tables.stale(page, "kind", rounded), [])
+            for other in (
+                self.ROWS | {("`min`", "min"): (7, 0.0)},
+                {("`max`", "max"): (7, 0.0)},
+                self.ROWS | {("`max`", "max"): (8, 0.0)},
+                self.ROWS | {("`sum`", "math.fsum"): (1_200, 2e-13)},
+                self.ROWS | {("`max`", "max"): (7, 1e-13)},
+            ):
+                self.assertEqual(len(tables.stale(page, "kind", other)), 1, other)
+
+    def test_numbers_are_compared_by_size_and_everything_else_as_it_is(self):
+        self.assertEqual(tables.difference(2.0, 2.5), 0.2)
+        self.assertEqual(tables.difference(0.25, 0.5), 0.25)
+        self.assertEqual(tables.difference(float("inf"), float("inf")), 0.0)
+        self.assertEqual(tables.difference(float("nan"), float("nan")), 0.0)
+        self.assertEqual(tables.difference("a", "a"), 0.0)
+        for expected, actual in ((None, 0.0), (True, 1), (float("inf"), 1e308), (float("nan"), 0.0), ([1], [2])):
+            self.assertEqual(tables.difference(expected, actual), float("inf"), (expected, actual))
 
 
 class Windows(unittest.TestCase):
