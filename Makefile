@@ -10,11 +10,11 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 cargo_flags := --profile ci --locked
 millstream := $(CARGO_TARGET_DIR)/ci/millstream
 
-.PHONY: help demo test chaos check bench bless setup
+.PHONY: help demo test oracle-flink chaos check bench bless setup
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: ## computes features of two weeks of real flights; needs no broker
 	@.ci/packages build
@@ -24,6 +24,12 @@ demo: ## computes features of two weeks of real flights; needs no broker
 test: ## runs everything, against a real Kafka broker that it starts (or KAFKA_BOOTSTRAP)
 	@.ci/packages build test
 	.ci/test
+
+oracle-flink: ## compares windows by event time with Flink SQL's; a minute, and the jars
+	@.ci/packages build test
+	cargo build $(cargo_flags) --bin millstream
+	"$$(.ci/python)" tests/oracle/flink.py --binary $(millstream) --jars "$$(.ci/jars bench/peers/flink.pom.xml)" \
+		--check docs/catalogue.md
 
 chaos: ## hurts everything for hours and writes docs/chaos.md; goes on where it was interrupted
 	@.ci/packages build test
