@@ -72,7 +72,7 @@ fn number(value: &Value) -> Option<f64> {
 
 /// Prints every column but the first, record by record.
 fn print(columns: &RecordBatch) {
-    let computed: Vec<Vec<Value>> = columns.columns()[1..].iter().map(|c| written(c)).collect();
+    let computed: Vec<Vec<Value>> = columns.columns()[1..].iter().map(written).collect();
     for row in 0..columns.num_rows() {
         let values: Value = computed.iter().map(|column| column[row].clone()).collect();
         println!("{values}");
