@@ -141,12 +141,15 @@ impl Scan for ByCategory {
                 let event = content.events[*place];
                 Held { time: event.time, key: content.pairs.get(event.key).first }
             }));
+            let of_peers = content.events.len() - content.behind;
+            let places = self.order[first..first + count].iter().map(|(_, place)| *place);
             let own = own.filter(|own| own.second == category);
             let part = Content {
                 events: &self.events,
                 kind: self.kind,
                 own: own.map(|own| own.first),
                 has_own: content.has_own && own.is_some(),
+                behind: places.filter(|place| *place >= of_peers).count(),
                 ..*content
             };
             match &mut self.made {

@@ -39,8 +39,10 @@ pub struct Content<'a> {
     pub own: Option<i64>,
     /// Event time of the record.
     pub time: i64,
-    /// True if the last event is the record itself.
+    /// True if one of the events is the record itself: the last, but for its peers.
     pub has_own: bool,
+    /// Events behind the record itself, of the same event time: its peers, where it sees them.
+    pub behind: usize,
 }
 
 /// One aggregate of all events, for one window.
@@ -80,9 +82,9 @@ impl Content<'_> {
         self.kind.comparable(key)
     }
 
-    /// The events before the record itself.
+    /// The events before the record itself, by event time and offset.
     pub(super) fn before(&self) -> &[Held] {
-        &self.events[..self.events.len() - usize::from(self.has_own)]
+        &self.events[..self.events.len() - usize::from(self.has_own) - self.behind]
     }
 }
 

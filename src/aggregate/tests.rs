@@ -25,8 +25,9 @@ fn an_empty_window_is_null_and_its_count_and_sum_are_zero() {
     let frame = Frame { summaries: &summaries, input: Some(&input), texts: &texts };
     let (symbols, pairs) = (Symbols::default(), Pairs::default());
     let (kind, own) = (Kind::Float, None);
-    let (time, has_own) = (0, false);
-    let empty = Content { events: &[], kind, symbols: &symbols, pairs: &pairs, own, time, has_own };
+    let (symbols, pairs) = (&symbols, &pairs);
+    let (time, has_own, behind) = (0, false, 0);
+    let empty = Content { events: &[], kind, symbols, pairs, own, time, has_own, behind };
     for component in AGGREGATES {
         // Without `null_when_empty`.
         let options = if component.name == "sum" { "{}" } else { component.example };

@@ -1,7 +1,7 @@
 //! What flows between the steps: raw records in, rows between, encoded messages out.
 //!
 //! Each type is one stage of a record's way and holds the records of one (topic, partition) in
-//! offset order: [`RawBatch`] (bytes as consumed), [`Decoded`] (columns), [`Rows`] (columns with
+//! offset order, or in that of event time: [`RawBatch`] (bytes as consumed), [`Decoded`] (columns), [`Rows`] (columns with
 //! event time, watermark and key slot), [`Outbox`] (encoded messages). Rows remember which raw
 //! record they came from, so that a rejected one leaves with its bytes untouched.
 
@@ -13,4 +13,4 @@ mod rows;
 pub use outbox::{Message, MessageParts, Outbox, SharedText, Target};
 pub use outcome::{Outcomes, Policy, REPLAYED, Reason, Rejected, Rejections};
 pub use raw::{Header, Headers, RawBatch, RawRecord};
-pub use rows::{Decoded, Rows, Slot};
+pub use rows::{Decoded, RowOrder, Rows, Slot};

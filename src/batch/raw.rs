@@ -2,7 +2,8 @@
 
 use std::{ops::Range, sync::Arc};
 
-/// Raw records of one (topic, partition), in offset order.
+/// Raw records of one (topic, partition), in offset order; those that were held until the watermark
+/// had passed, in the order in which they leave.
 #[derive(Debug, Clone)]
 pub struct RawBatch {
     topic: Arc<str>,
@@ -135,6 +136,25 @@ impl RawBatch {
         value: Option<&[u8]>,
     ) {
         assert!(self.records.last().is_none_or(|r| r.offset < offset), "offsets only grow");
+        self.append_record(offset, timestamp_ms, key, value);
+    }
+
+    /// Appends a copy of a record of whatever offset, headers included: the order of this batch is
+    /// that in which records leave.
+    pub fn push_released(&mut self, record: &RawRecord<'_>) {
+        self.append_record(record.offset, record.timestamp_ms, record.key, record.value);
+        for header in record.headers.iter() {
+            self.header(header.name, header.value);
+        }
+    }
+
+    fn append_record(
+        &mut self,
+        offset: i64,
+        timestamp_ms: Option<i64>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) {
         let key = key.map(|k| self.append(k));
         let value = value.map(|v| self.append(v));
         let headers = self.headers.len()..self.headers.len();
@@ -156,11 +176,7 @@ impl RawBatch {
         let at = self.records.partition_point(|r| r.offset < offset);
         let mut tail = Self::new(Arc::clone(&self.topic), self.partition);
         for index in at..self.len() {
-            let record = self.record(index);
-            tail.push(record.offset, record.timestamp_ms, record.key, record.value);
-            for header in record.headers.iter() {
-                tail.header(header.name, header.value);
-            }
+            tail.push_released(&self.record(index));
         }
         self.records.truncate(at);
         tail
@@ -186,6 +202,11 @@ impl RawBatch {
     /// The offset of the record at `index`.
     pub fn offset(&self, index: usize) -> i64 {
         self.records[index].offset
+    }
+
+    /// The index of the record with that offset; the batch is in offset order.
+    pub fn index_of(&self, offset: i64) -> Option<usize> {
+        self.records.binary_search_by_key(&offset, |record| record.offset).ok()
     }
 
     /// The Kafka timestamp of the record at `index`, in milliseconds.

@@ -3,9 +3,21 @@
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
     compute::{concat_batches, filter_record_batch},
-    datatypes::{FieldRef, Schema},
+    datatypes::{FieldRef, Schema, SchemaRef},
 };
 use std::{ops::Range, sync::Arc};
+
+/// In which order rows reach `clean` and `window`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowOrder {
+    /// As the records lie in the log: by offset.
+    #[default]
+    Arrival,
+    /// By event time, then offset: records are held until the watermark has passed. Only a late
+    /// record that the policy keeps comes behind rows of a later event time, marked as late, and one
+    /// of the future that the policy keeps may come before rows of an earlier one.
+    EventTime,
+}
 
 /// Dense index of an entity key inside one partition: state is kept in columns by slot.
 pub type Slot = u32;
@@ -19,7 +31,8 @@ pub struct Decoded {
     pub records: Vec<u32>,
 }
 
-/// Rows of one partition in offset order, past the gates. All vectors have one entry per row.
+/// Rows of one partition, past the gates, in offset order or in that of event time, see
+/// [`RowOrder`]. All vectors have one entry per row.
 #[derive(Debug, Clone)]
 pub struct Rows {
     /// The columns.
@@ -30,7 +43,9 @@ pub struct Rows {
     pub offsets: Vec<i64>,
     /// Event time, microseconds since the epoch.
     pub event_times: Vec<i64>,
-    /// The partition's watermark in microseconds after this row's record was seen.
+    /// No row behind this one that is not marked as late has an event time before this, in
+    /// microseconds; it only grows. In order of arrival it is the partition's watermark after this
+    /// row's record was seen, in that of event time the event time of the row.
     pub watermarks: Vec<i64>,
     /// Slot of the entity key.
     pub slots: Vec<Slot>,
@@ -39,6 +54,25 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// No rows, with these columns.
+    pub fn empty(schema: SchemaRef) -> Self {
+        let columns = RecordBatch::new_empty(schema);
+        let [offsets, event_times, watermarks] = [Vec::new(), Vec::new(), Vec::new()];
+        let (records, slots, late) = (Vec::new(), Vec::new(), Vec::new());
+        Self { columns, records, offsets, event_times, watermarks, slots, late }
+    }
+
+    /// Appends what is known of each of these rows, columns aside; their records are counted from
+    /// `records_before` on.
+    pub fn append(&mut self, more: Self, records_before: u32) {
+        self.records.extend(more.records.into_iter().map(|record| record + records_before));
+        self.offsets.extend(more.offsets);
+        self.event_times.extend(more.event_times);
+        self.watermarks.extend(more.watermarks);
+        self.slots.extend(more.slots);
+        self.late.extend(more.late);
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.records.len()

@@ -24,7 +24,7 @@ mod text;
 mod testing;
 
 use crate::{
-    batch::{Rejections, Rows, Slot},
+    batch::{Rejections, RowOrder, Rows, Slot},
     registry::{Component, Node, Problem},
     state::{
         Horizon,
@@ -58,19 +58,23 @@ pub struct Input<'a> {
     pub schema: &'a SchemaRef,
     /// True if the pipeline's policy for outliers is to keep them.
     pub keeps_outliers: bool,
+    /// In which order rows come.
+    pub order: RowOrder,
 }
 
 impl<'a> Input<'a> {
-    /// The input of a step behind which no policy keeps what it rejects.
+    /// The input of a step behind which no policy keeps what it rejects, with rows in order of
+    /// arrival.
     pub fn of(schema: &'a SchemaRef) -> Self {
-        Self { schema, keeps_outliers: false }
+        Self { schema, keeps_outliers: false, order: RowOrder::Arrival }
     }
 }
 
 /// Builds an operator from its options.
 pub type Build = fn(&Node, &Input<'_>) -> Result<Box<dyn Clean>, Problem>;
 
-/// A cleaning operator. It sees the rows of one partition in offset order and may keep state.
+/// A cleaning operator. It sees the rows of one partition in offset order, or in that of event time
+/// where [`Input::order`] says so, and may keep state.
 ///
 /// Each row is judged as of that row; where a batch is cut never shows in rows or state.
 pub trait Clean: Send + Debug {

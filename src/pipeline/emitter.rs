@@ -70,10 +70,17 @@ impl Emitter {
         })
     }
 
-    /// Appends the messages of a folded batch: vectors, then dead letters, each in offset order.
+    /// Appends the messages of a folded batch: vectors, then dead letters, each in the order of
+    /// [`Folded::batch`]; `raw` is the batch that was folded.
     ///
     /// What features and encoding reject is added to `folded`, whose totals are then complete.
     pub fn emit(&mut self, raw: &RawBatch, folded: &mut Folded, out: &mut Outbox) {
+        let staged = folded.take_staged();
+        self.emit_batch(staged.as_ref().unwrap_or(raw), folded, out);
+        folded.put_staged(staged);
+    }
+
+    fn emit_batch(&mut self, raw: &RawBatch, folded: &mut Folded, out: &mut Outbox) {
         let mut left = Rejections::default();
         let vectors = self.vectors(folded, &mut left);
         let envelope = Envelope {

@@ -1,6 +1,6 @@
 //! Two hashes of a pipeline: what state depends on, and what vectors depend on.
 
-use super::spec::{Bound, EventTimeSpec, Source, Spec};
+use super::spec::{EventTimeSpec, Source, Spec};
 use crate::{
     batch::{Policy, Reason},
     registry::Node,
@@ -75,8 +75,8 @@ fn source(source: &Source, text: &mut String) {
     line(text, "partitioner", format!("{:?}", source.partitioner));
     line(text, "order", format!("{:?}", source.order));
     line(text, "peers", source.peers);
-    line(text, "idle_timeout", format!("{:?}", source.idle_timeout.and_then(Bound::us)));
-    line(text, "hold", format!("{:?}", source.hold.map(|hold| hold.max_records)));
+    line(text, "idle_timeout", format!("{:?}", source.idle_us()));
+    line(text, "hold", format!("{:?}", source.max_held()));
     line(text, "headers", source.headers.join("\u{1f}"));
 }
 
@@ -160,6 +160,10 @@ delivery: at_least_once
             source("max_ahead: off"),
             source("partitioner: murmur2"),
             source("headers: [a]"),
+            source("order: event_time"),
+            source("order: event_time\n  peers: true"),
+            source("order: event_time\n  idle_timeout: 1h"),
+            source("order: event_time\n  hold: { max_records: 1000 }"),
             end("outcomes: { late: keep }"),
             end("outcomes: { late: reject }"),
             end("limits: { record_bytes: 1MB }"),
@@ -189,5 +193,10 @@ delivery: at_least_once
             hashes("{ column: ts, unit: ms }", "\n    unit: ms # milliseconds\n    column: ts");
         assert_eq!(layout, (state.clone(), all));
         assert_eq!(hashes("lateness: 1m", "lateness: 60s\n  max_ahead: 60m").0, state);
+        let order = |more: &str| {
+            hashes("lateness: 1m", &format!("lateness: 1m\n  order: event_time{more}")).0
+        };
+        let defaults = "\n  idle_timeout: 5m\n  peers: false\n  hold: { max_records: 1000000 }";
+        assert_eq!(order(""), order(defaults));
     }
 }

@@ -2,10 +2,13 @@
 
 use super::{
     fold::Fold,
-    spec::{Delivery, EventTimeSpec, Spec},
+    spec::{Delivery, EventTimeSpec, Order, Spec},
     vector::Vector,
 };
-use crate::batch::{Policy, Reason};
+use crate::{
+    batch::{Policy, Reason},
+    registry::Span,
+};
 use arrow::datatypes::Field;
 use std::fmt;
 
@@ -56,11 +59,21 @@ impl Plan<'_> {
         writeln!(f, "  event time  {event_time}")?;
         writeln!(f, "  lateness    {}", source.lateness)?;
         writeln!(f, "  max_ahead   {}", source.max_ahead)?;
+        self.order(f)?;
         writeln!(f, "  columns")?;
         for field in self.fold.input().fields() {
             column(f, field, "")?;
         }
         Ok(())
+    }
+
+    fn order(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = &self.spec.source;
+        let Some(max_held) = source.max_held() else { return Ok(()) };
+        let idle = source.idle_us().map_or("off".to_owned(), |us| Span { us }.to_string());
+        let peers = if source.peers { ", peers see each other" } else { "" };
+        writeln!(f, "  order       event time, up to {max_held} records held{peers}")?;
+        writeln!(f, "  idle        {idle}")
     }
 
     fn clean(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,7 +85,8 @@ impl Plan<'_> {
             let entries = node.as_map().expect("built as a step");
             let (name, _, options) = &entries[0];
             let options = options.canonical().replace('"', "");
-            let mark = if step.order_sensitive() { "  (order-sensitive)" } else { "" };
+            let by_arrival = self.spec.source.order == Order::Arrival && step.order_sensitive();
+            let mark = if by_arrival { "  (order-sensitive)" } else { "" };
             writeln!(f, "  {name} {options}{mark}")?;
         }
         Ok(())

@@ -17,8 +17,9 @@ pub struct Totals {
     pub rejected: ByReason,
     /// Records counted and let go, by reason.
     pub dropped: ByReason,
-    /// Records that wait for the watermark; always 0 with `order: arrival`.
-    pub held: u64,
+    /// Records that wait for the watermark, always 0 with `order: arrival`. Of a part of a run it is
+    /// how many more wait behind it than before.
+    pub held: i64,
 }
 
 impl Totals {
@@ -33,7 +34,8 @@ impl Totals {
     /// True if every record has exactly one outcome:
     /// `consumed = published + rejected + dropped + held`.
     pub fn balance(&self) -> bool {
-        self.consumed == self.published + self.rejected.sum() + self.dropped.sum() + self.held
+        let left = self.published + self.rejected.sum() + self.dropped.sum();
+        self.consumed.cast_signed() == left.cast_signed() + self.held
     }
 }
 
@@ -55,7 +57,8 @@ impl AddAssign<&Totals> for Ledger {
         self.published += totals.published;
         self.rejected += totals.rejected.sum();
         self.dropped += totals.dropped.sum();
-        self.held += totals.held;
+        let held = self.held.checked_add_signed(totals.held);
+        self.held = held.expect("no more records are released than were held");
     }
 }
 

@@ -81,6 +81,9 @@ pub(super) struct Own {
     pub(super) stored: bool,
     /// Event time.
     pub(super) time: i64,
+    /// Behind the records of its event time that it sees as peers, itself included; none where only
+    /// those before it count.
+    pub(super) peers_end: Option<Place>,
 }
 
 impl Own {
@@ -117,9 +120,10 @@ impl Extent {
 
     /// The events that the window of the record at `own` holds.
     ///
-    /// In order of time `own` is the last of its time, since later offsets have not been inserted
-    /// yet: the end of a window that holds its record is right behind it. A window by time that
-    /// is open on the right holds no event of the record's own time.
+    /// Without peers `own` is the last of its time, since later offsets have not been inserted yet:
+    /// the end of a window that holds its record is right behind it. With peers it is behind the last
+    /// of them, but for a window by rows, which is by place as SQL's ROWS. A window by time that is
+    /// open on the right holds no event of the record's own time.
     pub(super) fn range(self, buffer: &EventBuffer, own: Own) -> [Place; 2] {
         match self.shape {
             Shape::Time { span_us } => self.range_of_time(span_us, buffer, own),
@@ -150,7 +154,7 @@ impl Extent {
     }
 
     fn end(self, own: Own) -> Place {
-        if self.exclude_current { own.place } else { own.end() }
+        if self.exclude_current { own.place } else { own.peers_end.unwrap_or(own.end()) }
     }
 
     fn range_of_time(self, span_us: i64, buffer: &EventBuffer, own: Own) -> [Place; 2] {

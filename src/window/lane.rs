@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     aggregate::{
-        Content, Event, EventBuffer, Held, Interned, Kind, Needs, Pair, Pairs, Pool, Retention,
-        SavedBuffers, Scan, Summary, Texts, read_keys, restore_buffers,
+        Content, Event, EventBuffer, Held, Interned, Kind, Needs, Pair, Pairs, Place, Pool,
+        Retention, SavedBuffers, Scan, Summary, Texts, read_keys, restore_buffers,
     },
     batch::{Rows, Slot},
     state::{
@@ -16,6 +16,7 @@ use crate::{
     },
 };
 use arrow::array::{ArrayRef, AsArray};
+use hashbrown::HashMap;
 use std::{hint::black_box, io};
 
 /// One window over a lane.
@@ -27,6 +28,36 @@ pub(super) struct LaneWindow {
     pub(super) summaries: Vec<Summary>,
     /// What looks at all events of the window.
     scans: Vec<Box<dyn Scan>>,
+}
+
+/// A record that was put into its buffer.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    slot: Slot,
+    event: Event,
+    /// True if the buffer has it.
+    stored: bool,
+}
+
+/// Where a record stands between those that it sees.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    place: Place,
+    /// Behind the peers, where it sees them.
+    peers_end: Option<Place>,
+    /// Valid peers behind it.
+    behind: usize,
+}
+
+/// True if the row and the next one are peers: of one event time, and neither came by a policy that
+/// keeps late records and those of the future. The others have their event time as watermark.
+pub(super) fn is_peer_of_next(rows: &Rows, row: usize) -> bool {
+    let next = row + 1;
+    let by_time = |row: usize| !rows.late[row] && rows.watermarks[row] == rows.event_times[row];
+    next < rows.len()
+        && rows.event_times[row] == rows.event_times[next]
+        && by_time(row)
+        && by_time(next)
 }
 
 const PROGRESS: &[Column] = &[("slots", Type::Word)];
@@ -130,8 +161,9 @@ impl Lane {
         self.windows.iter().any(|w| matches!(w.extent.shape, Shape::Rows { .. }))
     }
 
-    /// Takes the rows in and leaves one summary per row and window.
-    pub(super) fn advance(&mut self, rows: &Rows, judged: &[ArrayRef]) {
+    /// Takes the rows in and leaves one summary per row and window. With `peers`, rows of one event
+    /// time that came together see each other.
+    pub(super) fn advance(&mut self, rows: &Rows, judged: &[ArrayRef], peers: bool) {
         let read = self.input.read(rows, judged);
         let [kind, beside] = self.interned.kinds();
         let is_asked = self.pool.kind() != Kind::Nothing;
@@ -141,6 +173,7 @@ impl Lane {
         self.texts.clear();
         self.windows.iter_mut().for_each(|w| w.summaries.clear());
         let keeps_all = self.keeps_all();
+        let mut run = Vec::new();
         for row in 0..rows.len() {
             if row % READ_AHEAD_ROWS == 0 {
                 self.read_ahead(rows.slots[row..].iter().take(READ_AHEAD_ROWS));
@@ -152,7 +185,17 @@ impl Lane {
                 false => 0,
             };
             let event = Event { time: rows.event_times[row], key, valid };
-            self.take(rows.slots[row], rows.watermarks[row], event, keeps_all);
+            let place = self.insert(rows.slots[row], rows.watermarks[row], event, keeps_all);
+            let taken = Taken { slot: rows.slots[row], event, stored: valid || keeps_all };
+            if !peers {
+                self.look(taken, Seen { place, peers_end: None, behind: 0 });
+                continue;
+            }
+            run.push(taken);
+            if !is_peer_of_next(rows, row) {
+                self.look_at_each_other(&run);
+                run.clear();
+            }
         }
     }
 
@@ -179,19 +222,26 @@ impl Lane {
         black_box(buffers.fold(0, |read, buffer| read ^ buffer.touch()));
     }
 
-    /// Takes one record in. What lies outside the retention leaves first, by the record's own
-    /// watermark, so that batches do not show; that of an earlier late record goes the same way.
-    fn take(&mut self, slot: Slot, watermark: i64, event: Event, keeps_all: bool) {
+    /// Puts one record in and says where it lies, or would. What lies outside the retention leaves
+    /// first, by the record's own watermark, so that batches do not show; that of an earlier late
+    /// record goes the same way.
+    fn insert(&mut self, slot: Slot, watermark: i64, event: Event, keeps_all: bool) -> Place {
         self.slots = self.slots.max(slot as usize + 1);
         let buffer = self.buffers.get_mut(slot);
         buffer.expire(watermark, self.retention, &mut self.pool);
-        let stored = event.valid || keeps_all;
-        let place = if stored {
+        if event.valid || keeps_all {
             buffer.insert(event, &mut self.pool)
         } else {
             buffer.seek(event.time.saturating_add(1))
-        };
-        let own = Own { place, stored, time: event.time };
+        }
+    }
+
+    /// Leaves the summaries of one record that was put in.
+    fn look(&mut self, taken: Taken, seen: Seen) {
+        let Taken { slot, event, stored } = taken;
+        let Seen { place, peers_end, behind } = seen;
+        let buffer = self.buffers.get(slot).expect("it was put in");
+        let own = Own { place, stored, time: event.time, peers_end };
         for window in &mut self.windows {
             let range = window.extent.range(buffer, own);
             let mut summary = buffer.summary(range, place, window.needs, &self.pool);
@@ -205,6 +255,7 @@ impl Lane {
             window.summaries.push(summary);
             if !window.scans.is_empty() {
                 buffer.collect(range, &mut self.scanned);
+                let sees_peers = peers_end.is_some_and(|end| end == range[1]);
                 let content = Content {
                     events: &self.scanned,
                     kind: self.pool.kind(),
@@ -213,11 +264,34 @@ impl Lane {
                     own: summary.own,
                     time: event.time,
                     has_own: event.valid && range[0] <= place && place < range[1],
+                    behind: if sees_peers { behind } else { 0 },
                 };
                 window.scans.iter_mut().for_each(|scan| scan.take(&content));
             }
         }
         self.release();
+    }
+
+    /// Leaves the summaries of records of one event time, which are all in the buffers: each sees
+    /// the others of its key.
+    fn look_at_each_other(&mut self, run: &[Taken]) {
+        // Of each record, how many of its key lie behind it, and how many of them are valid.
+        let mut behind = vec![(0, 0); run.len()];
+        if run.len() > 1 {
+            let mut of_slot: HashMap<Slot, (usize, usize)> = HashMap::new();
+            for (taken, behind) in run.iter().zip(&mut behind).rev() {
+                let counts = of_slot.entry(taken.slot).or_default();
+                *behind = *counts;
+                counts.0 += usize::from(taken.stored);
+                counts.1 += usize::from(taken.event.valid);
+            }
+        }
+        for (taken, (stored, valid)) in run.iter().zip(behind) {
+            let buffer = self.buffers.get(taken.slot).expect("it was put in");
+            let end = buffer.seek(taken.event.time.saturating_add(1));
+            let place = buffer.back(end, stored + usize::from(taken.stored));
+            self.look(*taken, Seen { place, peers_end: Some(end), behind: valid });
+        }
     }
 
     fn release(&mut self) {

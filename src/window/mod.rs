@@ -19,6 +19,11 @@
 //! late record that is kept by policy sees what of the past is retained; inside the retention it is
 //! put in, outside it only its own row sees it.
 //!
+//! With peers, which come together in order of event time, a record's own time belongs to all records
+//! of that time: a window by time that is closed on the right, a tumbling one and a session hold the
+//! record's peers too, whatever their offsets, as SQL's RANGE does. A window by rows is by place and
+//! has none.
+//!
 //! Windows over one column under one condition, or over the same two, share a [`Lane`], one buffer per key:
 //! another length costs a search, not a copy. Every row is taken in on its own, with its own
 //! watermark, so that cutting the same rows into other batches changes no bit.
@@ -38,7 +43,7 @@ pub use plan::{WindowPlan, spec_schema};
 use crate::{
     aggregate::{Aggregate, Frame, Needs, OfSummary, by_category},
     batch::{Reason, Rejections, Rows, Slot},
-    registry::{Node, Position, Problem},
+    registry::{Node, Position, Problem, Value},
     state::{
         Horizon,
         snapshot::{Saved, Section, SnapshotError},
@@ -63,6 +68,8 @@ pub struct Windows {
     lanes: Vec<Lane>,
     columns: Vec<Column>,
     plans: Vec<WindowPlan>,
+    /// Whether rows of one event time see each other.
+    peers: bool,
 }
 
 /// A computed column: an aggregate of one window of one lane.
@@ -119,6 +126,7 @@ impl Windows {
             lanes: Vec::new(),
             columns: Vec::new(),
             plans: Vec::new(),
+            peers: false,
         };
         for node in specs {
             let spec = Spec::parse(node, schema)?;
@@ -133,6 +141,26 @@ impl Windows {
             plan.complete(&windows.lanes[plan.lane], lateness_us);
         }
         Ok(windows)
+    }
+
+    /// Rows of one event time see each other, as SQL's peers do: they come together, in order of
+    /// event time. `specs` is what the windows were built of.
+    pub fn with_peers(mut self, specs: &[Node]) -> Result<Self, Problem> {
+        let excludes = |node: &&Node| {
+            node.get("exclude_current").is_some_and(|n| matches!(n.value, Value::Bool(true)))
+        };
+        if let Some(node) = specs.iter().find(excludes) {
+            let what = "`exclude_current` beside `peers: true`: peers see each other";
+            return Err(Problem::new(node.at("exclude_current"), what)
+                .expected("`closed: left`, the records before its event time"));
+        }
+        self.peers = true;
+        Ok(self)
+    }
+
+    /// True if the row and the next one are peers that see each other.
+    pub fn sees_next(&self, rows: &Rows, row: usize) -> bool {
+        self.peers && lane::is_peer_of_next(rows, row)
     }
 
     fn add(&mut self, spec: Spec, schema: &SchemaRef) -> Result<(), Problem> {
@@ -250,7 +278,7 @@ impl Windows {
     pub fn advance(&mut self, rows: Rows, rejected: &mut Rejections) -> Rows {
         let (mut rows, conditions) = self.judge(rows, rejected);
         for lane in &mut self.lanes {
-            lane.advance(&rows, &conditions);
+            lane.advance(&rows, &conditions, self.peers);
         }
         let mut columns = rows.columns.columns().to_vec();
         let lanes = &mut self.lanes;

@@ -11,6 +11,7 @@ mod deploy;
 mod golden;
 mod json_paths;
 mod limits;
+mod order;
 mod pipelines;
 mod reach;
 mod settings;

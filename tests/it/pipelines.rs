@@ -96,6 +96,11 @@ impl Case {
                 break;
             }
         }
+        // As `replay` does: what waits for the watermark goes at the end.
+        raw.clear();
+        let mut folded = fold.tick(&raw);
+        emitter.emit(&raw, &mut folded, &mut outbox);
+        totals += &folded.totals;
         emitter.flush(&mut outbox);
         Outcome {
             messages: text(&outbox),

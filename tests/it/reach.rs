@@ -50,7 +50,7 @@ fn records(steps: &[Step]) -> Vec<Record> {
     steps.iter().enumerate().map(record).collect()
 }
 
-fn definition() -> Definition {
+fn definition(order: &str) -> Definition {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/pipelines");
     let other = tempfile::tempdir().unwrap();
     let schema = "card-transaction.schema.json";
@@ -63,7 +63,7 @@ source:
   schema: {schema}
   key: card_id
   event_time: {{ column: ts, unit: ms }}
-  order: arrival
+  order: {order}
   start: earliest
   {LATENESS}
 output: {{ topic: reach.out, format: json, carry: [tx_id] }}
@@ -121,7 +121,12 @@ fn agree(a: &Value, b: &Value) -> bool {
 
 #[test]
 fn a_state_that_time_bounds_needs_no_more_of_the_log_than_its_reach() {
-    let definition = definition();
+    for order in ["arrival", "event_time"] {
+        needs_no_more_than_its_reach(&definition(order));
+    }
+}
+
+fn needs_no_more_than_its_reach(definition: &Definition) {
     let reach = definition.fold(None).reach().expect("everything in it has an end");
     assert_eq!(reach, (20 + 30 + 40 + 5) * 1_000_000);
     let step =
@@ -138,16 +143,16 @@ fn a_state_that_time_bounds_needs_no_more_of_the_log_than_its_reach() {
         let mut watermarks = Vec::with_capacity(at);
         for offset in 0..at {
             watermarks.push(whole.watermark().unwrap_or(i64::MIN));
-            advance(&definition, &mut whole, &records[..=offset], offset);
+            advance(definition, &mut whole, &records[..=offset], offset);
         }
         let watermark = whole.watermark().unwrap();
-        let expected = advance(&definition, &mut whole, &records, at);
+        let expected = advance(definition, &mut whole, &records, at);
         // The newest offset at which the watermark was before.
         let first_at = |us: i64| watermarks.iter().rposition(|then| *then < us).unwrap_or(0);
         let again_from = |first: usize| {
             let mut fold = definition.fold(None);
-            advance(&definition, &mut fold, &records[..at], first);
-            let found = advance(&definition, &mut fold, &records, at);
+            advance(definition, &mut fold, &records[..at], first);
+            let found = advance(definition, &mut fold, &records, at);
             found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| agree(a, b))
         };
         let first = first_at(watermark - reach);

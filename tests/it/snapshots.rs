@@ -3,7 +3,7 @@
 use crate::pipelines::line;
 use millstream::{
     batch::{Outbox, RawBatch, Reason, Target},
-    pipeline::{Definition, Fold, Overrides, Totals},
+    pipeline::{Definition, Emitter, Fold, Folded, Overrides, Totals},
     state::snapshot::{self, Header, Ledger, LogPosition, Saved, Skipped},
 };
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
@@ -107,16 +107,27 @@ impl<'a> Run<'a> {
                 raw.push(offset, None, Some(key.as_bytes()), value.as_deref().map(str::as_bytes));
             }
             at = end;
-            let mut outbox = Outbox::default();
-            let mut folded = self.fold.advance(&raw);
-            emitter.emit(&raw, &mut folded, &mut outbox);
-            emitter.flush(&mut outbox);
-            for message in outbox.iter() {
-                let dead = message.parts.target == Target::DeadLetter;
-                self.messages[usize::from(dead)] += &line(&message);
-            }
-            self.totals += &folded.totals;
+            let folded = self.fold.advance(&raw);
+            self.note(&mut emitter, &raw, folded);
         }
+    }
+
+    /// Lets go what waits for the watermark.
+    fn tick(&mut self) {
+        let raw = RawBatch::new("all.in".into(), 0);
+        let folded = self.fold.tick(&raw);
+        self.note(&mut self.definition.emitter(None), &raw, folded);
+    }
+
+    fn note(&mut self, emitter: &mut Emitter, raw: &RawBatch, mut folded: Folded) {
+        let mut outbox = Outbox::default();
+        emitter.emit(raw, &mut folded, &mut outbox);
+        emitter.flush(&mut outbox);
+        for message in outbox.iter() {
+            let dead = message.parts.target == Target::DeadLetter;
+            self.messages[usize::from(dead)] += &line(&message);
+        }
+        self.totals += &folded.totals;
     }
 
     fn snapshot(&self) -> Vec<u8> {
@@ -164,8 +175,9 @@ pub(crate) fn written(state: &dyn Saved) -> Vec<u8> {
     bytes
 }
 
-/// The pipeline with every kind of state, and the same without what keeps keys for ever.
-fn definitions() -> [Definition; 2] {
+/// The pipeline with every kind of state, the same without what keeps keys for ever, and the same in
+/// order of event time.
+fn definitions() -> [Definition; 3] {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chaos");
     let file = folder.join("all-state.yaml");
     let text = fs::read_to_string(&file).unwrap();
@@ -174,9 +186,15 @@ fn definitions() -> [Definition; 2] {
     let expiring: String = text.split_inclusive('\n').filter(|line| !is_by_rows(line)).collect();
     let other = tempfile::tempdir().unwrap();
     fs::write(other.path().join("all-state.yaml"), expiring).unwrap();
+    let in_order = text.replace(
+        "order: arrival",
+        "order: event_time\n  peers: true\n  hold: { max_records: 300 }",
+    );
+    fs::write(other.path().join("in-order.yaml"), in_order).unwrap();
     let schema = "card-transaction.schema.json";
     fs::copy(folder.join(schema), other.path().join(schema)).unwrap();
-    [file, other.path().join("all-state.yaml")].map(|file| {
+    let [expiring, in_order] = ["all-state.yaml", "in-order.yaml"].map(|f| other.path().join(f));
+    [file, expiring, in_order].map(|file| {
         Definition::load(&file, Overrides::default()).unwrap_or_else(|p| panic!("{p:#?}"))
     })
 }
@@ -205,6 +223,9 @@ fn a_restored_fold_goes_on_as_if_it_had_never_stopped() {
             whole.totals = Totals::default();
             whole.advance(&records, at, records.len(), &input.cuts);
             twin.advance(&records, at, records.len(), &input.other_cuts);
+            prop_assert!(twin.snapshot() == whole.snapshot(), "also with what waits in it");
+            whole.tick();
+            twin.tick();
             prop_assert_eq!(&twin.messages, &whole.messages);
             prop_assert_eq!(&twin.totals, &whole.totals);
             prop_assert_eq!(twin.state(), whole.state());
@@ -243,7 +264,7 @@ fn seen_in(run: &Run<'_>) -> Vec<&'static str> {
 /// Sections that do not belong together are an error that names one of them, not a panic later.
 #[test]
 fn a_snapshot_of_another_pipeline_is_refused() {
-    let [all, expiring] = definitions();
+    let [all, expiring, _] = definitions();
     let input = Input {
         steps: (0..300_u16).map(|i| (200, i.to_le_bytes()[0], 100, 0, i)).collect(),
         cards: 5,

@@ -4,12 +4,12 @@ mod compare;
 mod json;
 mod read;
 
-use super::{Definition, Delivery, Overrides, replay::Record};
+use super::{Definition, Delivery, Emitter, Folded, Overrides, replay::Record};
 use crate::{
     batch::{Outbox, Policy, RawBatch, Reason, Target},
     registry::{Node, Problem},
 };
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// The cases of one file, and the pipeline they are about.
 #[derive(Debug)]
@@ -74,22 +74,37 @@ impl Suite {
         for record in records {
             next = record.push_to(&mut raw, next).expect("cases have no offsets of their own");
         }
-        let mut folded = self.definition.fold(None).advance(&raw);
-        let mut outbox = Outbox::default();
+        let mut fold = self.definition.fold(None);
         let mut emitter = self.definition.emitter_as_json();
-        emitter.emit(&raw, &mut folded, &mut outbox);
-        emitter.flush(&mut outbox);
+        let mut outcomes = BTreeMap::new();
+        let folded = fold.advance(&raw);
+        collect(&mut emitter, &raw, folded, &mut outcomes);
+        raw.clear();
+        // What waits for the watermark goes at the end.
+        let folded = fold.tick(&raw);
+        collect(&mut emitter, &raw, folded, &mut outcomes);
+        outcomes.into_values().collect()
+    }
+}
 
-        let mut vectors = outbox.iter().filter(|message| message.parts.target == Target::Output);
-        let mut gone = folded.rejected.into_iter().peekable();
-        let outcome = |record| {
-            if let Some(gone) = gone.next_if(|gone| gone.record as usize == record) {
-                let policy = gone.policy.expect("the fold settles every policy");
-                return Actual::Gone { policy, reason: gone.reason, message: gone.detail };
-            }
-            let vector = vectors.next().expect("a record that stays has a vector");
-            Actual::Vector(json::members(vector.value.unwrap_or_default()))
-        };
-        (0..raw.len()).map(outcome).collect()
+/// Notes what became of the records that left, by their offsets.
+fn collect(
+    emitter: &mut Emitter,
+    raw: &RawBatch,
+    mut folded: Folded,
+    outcomes: &mut BTreeMap<i64, Actual>,
+) {
+    let mut outbox = Outbox::default();
+    emitter.emit(raw, &mut folded, &mut outbox);
+    emitter.flush(&mut outbox);
+    let vectors = outbox.iter().filter(|message| message.parts.target == Target::Output);
+    for (offset, vector) in folded.rows.offsets.iter().zip(vectors) {
+        outcomes.insert(*offset, Actual::Vector(json::members(vector.value.unwrap_or_default())));
+    }
+    for gone in &folded.rejected {
+        let policy = gone.policy.expect("the fold settles every policy");
+        let (reason, message) = (gone.reason, gone.detail.clone());
+        let offset = folded.batch(raw).offset(gone.record as usize);
+        outcomes.insert(offset, Actual::Gone { policy, reason, message });
     }
 }

@@ -1,11 +1,11 @@
 //! Builds the steps of a fold from the pipeline file, or says which parts of it are wrong.
 
-use super::{Digest, Fold, with_field};
+use super::{Digest, Fold, Hold, with_field};
 use crate::{
-    batch::{Policy, Reason},
+    batch::{Policy, Reason, RowOrder},
     clean::{self, Clean},
     decode::{self, Decode, DecodeInput},
-    pipeline::spec::{EventTimeSpec, Partitioner, Spec, each_alone, find_column},
+    pipeline::spec::{EventTimeSpec, Order, Partitioner, Spec, each_alone, find_column},
     registry::{self, Node, Problem},
     schema::RecordSchema,
     state::{Horizon, Keys, is_key_type},
@@ -43,6 +43,10 @@ impl Fold {
         let (clean, cleaned) = clean_steps(spec, with_field(&input, event_time.as_ref()))
             .map_err(|problem| vec![problem])?;
         let windows = windows(spec, &cleaned)?;
+        let hold = (spec.source.order == Order::EventTime)
+            .then(|| decoder(spec, schema).map(Hold::new))
+            .transpose()
+            .map_err(|problem| vec![problem])?;
         let horizon = clean.iter().map(|step| step.horizon()).fold(windows.horizon(), Horizon::max);
         Ok(Self {
             digest: Digest::new(&input, &windows.schema()),
@@ -53,6 +57,7 @@ impl Fold {
             decode,
             rules,
             gates,
+            hold,
             event_time,
             key,
             clean,
@@ -150,6 +155,7 @@ fn gate_options(
         late: spec.outcomes.policy(Reason::Late),
         late_replayed: spec.late_replayed(),
         future: spec.outcomes.policy(Reason::Future),
+        max_held: source.max_held().map(|held| usize::try_from(held).unwrap_or(usize::MAX)),
     }
 }
 
@@ -166,6 +172,10 @@ type Steps = Vec<Box<dyn Clean>>;
 /// before leaves, so the first mistake ends it.
 fn clean_steps(spec: &Spec, mut schema: SchemaRef) -> Result<(Steps, SchemaRef), Problem> {
     let keeps_outliers = spec.outcomes.policy(Reason::Outlier) == Policy::Keep;
+    let order = match spec.source.order {
+        Order::Arrival => RowOrder::Arrival,
+        Order::EventTime => RowOrder::EventTime,
+    };
     let mut steps = Vec::new();
     for node in &spec.clean {
         let Some([(name, at, options)]) = node.as_map() else {
@@ -173,8 +183,9 @@ fn clean_steps(spec: &Spec, mut schema: SchemaRef) -> Result<(Steps, SchemaRef),
             return Err(Problem::new(node.at, node.kind()).expected(expected));
         };
         let operator = registry::find(clean::OPERATORS, "operator", name, *at)?;
-        let step = (operator.build)(options, &clean::Input { schema: &schema, keeps_outliers })
-            .map_err(|problem| problem.or_at(options.at))?;
+        let input = clean::Input { schema: &schema, keeps_outliers, order };
+        let step =
+            (operator.build)(options, &input).map_err(|problem| problem.or_at(options.at))?;
         schema = step.schema();
         steps.push(step);
     }
@@ -183,9 +194,19 @@ fn clean_steps(spec: &Spec, mut schema: SchemaRef) -> Result<(Steps, SchemaRef),
 
 /// All windows at once; if that fails, each by itself, so that every mistake is found.
 fn windows(spec: &Spec, schema: &SchemaRef) -> Result<Windows, Vec<Problem>> {
+    // In order of event time the hold has what is behind, and the buffers nothing beside.
+    let behind_us = match spec.source.order {
+        Order::Arrival => spec.source.lateness.us,
+        Order::EventTime => 0,
+    };
     let build = |nodes: &[Node]| {
-        Windows::build(nodes, schema, spec.source.lateness.us)
-            .map_err(|problem| problem.or_at(spec.at(&["windows"])))
+        let windows = Windows::build(nodes, schema, behind_us);
+        let windows = if spec.source.peers {
+            windows.and_then(|windows| windows.with_peers(nodes))
+        } else {
+            windows
+        };
+        windows.map_err(|problem| problem.or_at(spec.at(&["windows"])))
     };
     build(&spec.windows)
         .map_err(|problem| each_alone(&spec.windows, problem, |node| build(node).err()))

@@ -37,7 +37,7 @@ const NULL_WORD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Takes a word into a hash: the 128-bit product of both and an odd number, folded.
 #[inline]
-fn mix(hash: u64, word: u64) -> u64 {
+pub(super) fn mix(hash: u64, word: u64) -> u64 {
     const FACTOR: u128 = 0xd6e8_feb8_6659_fd93;
     let product = u128::from(hash.rotate_left(29) ^ word) * FACTOR;
     #[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]

@@ -44,11 +44,17 @@ impl Fold {
         Rows::concat(&pieces)
     }
 
-    /// The rows up to the next look and those behind, if there are so many.
+    /// The rows up to the next look and those behind, if there are so many. Peers stay together.
     fn until_look(&self, rows: &Rows) -> Option<(Rows, Rows)> {
         let missing = CHECKED_ROWS - self.keys.rows() % CHECKED_ROWS;
-        let missing = usize::try_from(missing).expect("a small number");
-        (rows.len() >= missing).then(|| (rows.slice(0..missing), rows.slice(missing..rows.len())))
+        let mut until = usize::try_from(missing).expect("a small number");
+        if rows.len() < until {
+            return None;
+        }
+        while self.windows.sees_next(rows, until - 1) {
+            until += 1;
+        }
+        Some((rows.slice(0..until), rows.slice(until..rows.len())))
     }
 
     fn evict(&mut self, most: usize, watermark: i64) {

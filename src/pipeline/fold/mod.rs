@@ -3,10 +3,11 @@
 mod build;
 mod digest;
 mod evict;
+mod folded;
+mod hold;
 mod reach;
 mod state;
 
-use super::Totals;
 use crate::{
     batch::{Outcomes, Policy, RawBatch, Rejected, Rejections, Rows, Slot},
     clean::Clean,
@@ -20,8 +21,11 @@ use arrow::{
     datatypes::{FieldRef, Schema, SchemaRef},
 };
 use digest::Digest;
+use hold::{Hold, Leaving};
 use std::{mem, sync::Arc};
 
+pub use folded::Folded;
+pub(super) use folded::settle;
 pub use state::FoldState;
 
 /// The state of one (topic, partition) and the steps that change it.
@@ -33,6 +37,8 @@ pub struct Fold {
     decode: Box<dyn Decode>,
     rules: Rules,
     gates: Gates,
+    /// The records that wait for the watermark; none where they do not wait.
+    hold: Option<Hold>,
     /// The field of event time, if the record has no column of that name.
     event_time: Option<FieldRef>,
     key: Vec<usize>,
@@ -67,21 +73,26 @@ struct Batch<'a> {
     left: Rejections,
 }
 
-/// A batch after the fold: every record is either a row or has left.
-#[derive(Debug)]
-pub struct Folded {
-    /// The records that go on, with the columns of `clean` and `window`.
-    pub rows: Rows,
-    /// The records that left, in offset order, each with its settled policy.
-    pub rejected: Vec<Rejected>,
-    /// What became of the records. [`Emitter::emit`](super::Emitter::emit) completes it.
-    pub totals: Totals,
-}
-
 impl Fold {
-    /// Takes in the next records of the partition, at most [`BATCH_ROWS_MAX`] at once.
+    /// Takes in the next records of the partition, at most [`BATCH_ROWS_MAX`] at once. In order of
+    /// event time it gives those that leave with them, see [`Folded::batch`].
     pub fn advance(&mut self, raw: &RawBatch) -> Folded {
         self.advance_timed(raw, &mut |_| {})
+    }
+
+    /// Lets go all records that wait for the watermark, as if it had passed them; it then stands
+    /// right behind the highest event time. `log` is a batch of the partition. Where nothing waits
+    /// it changes nothing.
+    pub fn tick(&mut self, log: &RawBatch) -> Folded {
+        let schema = self.windows.schema();
+        let Some(hold) = self.hold.as_mut().filter(|hold| hold.len() > 0) else {
+            let nothing = RawBatch::new(Arc::clone(log.topic()), log.partition());
+            let rows = Rows::empty(Arc::clone(&schema));
+            return Folded::leaving(vec![(nothing, rows, Vec::new())], 0, &schema);
+        };
+        self.gates.tick();
+        let leaving = hold.tick(log, &self.gates);
+        self.leave(leaving, 0, &mut |_| {})
     }
 
     /// The same; `done` is called after each part, so that a caller with a clock can time it.
@@ -92,6 +103,37 @@ impl Fold {
         done(Part::Decode);
         let decoded = self.rules.apply(raw, decoded, &mut left);
         let rows = self.gates.advance(raw, decoded, &mut left);
+        let Some(hold) = &mut self.hold else {
+            let (rows, rejected) = self.go_on(raw, rows, left, done);
+            return Folded::new(raw, rows, rejected);
+        };
+        let leaving = hold.advance(raw, &rows, &self.gates, left);
+        self.leave(leaving, raw.len(), done)
+    }
+
+    /// Takes what leaves the hold on; `consumed` records have come.
+    fn leave(
+        &mut self,
+        leaving: Vec<Leaving>,
+        consumed: usize,
+        done: &mut dyn FnMut(Part),
+    ) -> Folded {
+        let on = |Leaving { raw, rows, left }| {
+            let (rows, rejected) = self.go_on(&raw, rows, left, done);
+            (raw, rows, rejected)
+        };
+        let batches = leaving.into_iter().map(on).collect();
+        Folded::leaving(batches, consumed, &self.windows.schema())
+    }
+
+    /// What follows the gates, and the hold.
+    fn go_on(
+        &mut self,
+        raw: &RawBatch,
+        rows: Rows,
+        left: Rejections,
+        done: &mut dyn FnMut(Part),
+    ) -> (Rows, Vec<Rejected>) {
         let rows = self.with_event_time(rows);
         let tombstones = self.tombstones(&left.0);
         let mut batch = Batch { raw, tombstones: &tombstones, left };
@@ -102,9 +144,8 @@ impl Fold {
         let Batch { left, .. } = batch;
         let rejected = settle(left, &self.outcomes);
         self.digest.advance(raw, &rows, &rejected);
-        let folded = Folded::new(raw, rows, rejected);
         done(Part::Window);
-        folded
+        (rows, rejected)
     }
 
     /// The steps behind the gates: key slots, `clean`, `window`.
@@ -129,7 +170,24 @@ impl Fold {
 
     /// Rolling hash of what became of every record so far; equal after equal records.
     pub fn digest(&self) -> u64 {
-        self.digest.value()
+        let value = self.digest.value();
+        self.hold.as_ref().map_or(value, |hold| hold.digest(value))
+    }
+
+    /// Records that wait for the watermark.
+    pub fn held(&self) -> usize {
+        self.hold.as_ref().map_or(0, Hold::len)
+    }
+
+    /// How often since this fold was built records went before their time, by a tick or because there
+    /// were too many: then the state depends on more of the log than [`Fold::reach`] says.
+    pub fn early_releases(&self) -> u64 {
+        self.gates.early_releases()
+    }
+
+    /// The lowest offset of a record that waits for the watermark.
+    pub fn lowest_held(&self) -> Option<i64> {
+        self.hold.as_ref().and_then(Hold::lowest)
     }
 
     /// Keys with state.
@@ -145,7 +203,8 @@ impl Fold {
     /// Bytes of state.
     pub fn state_bytes(&self) -> usize {
         let clean: usize = self.clean.iter().map(|step| step.state_bytes()).sum();
-        self.keys.bytes() + clean + self.windows.state_bytes()
+        let held = self.hold.as_ref().map_or(0, Hold::bytes);
+        self.keys.bytes() + held + clean + self.windows.state_bytes()
     }
 
     /// Records that left the fast path of decoding or validation so far.
@@ -188,7 +247,7 @@ impl Fold {
     }
 
     /// Gives each row the slot of its key. A tombstone that forgets takes effect at its own place
-    /// between the rows.
+    /// between the rows: in order of event time, before the rows that later records release.
     fn with_slots(&mut self, mut rows: Rows, batch: &Batch<'_>) -> Rows {
         let columns: Vec<ArrayRef> =
             self.key.iter().map(|index| Arc::clone(rows.columns.column(*index))).collect();
@@ -229,57 +288,4 @@ impl Fold {
 fn with_field(schema: &SchemaRef, field: Option<&FieldRef>) -> SchemaRef {
     let fields = schema.fields().iter().chain(field).map(Arc::clone);
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-/// Puts the records that left in offset order, each with the policy that holds for it.
-pub(super) fn settle(left: Rejections, outcomes: &Outcomes) -> Vec<Rejected> {
-    let mut rejected = left.0;
-    rejected.sort_by_key(|gone| gone.record);
-    for gone in &mut rejected {
-        gone.policy.get_or_insert(outcomes.policy(gone.reason));
-    }
-    rejected
-}
-
-impl Folded {
-    fn new(raw: &RawBatch, rows: Rows, rejected: Vec<Rejected>) -> Self {
-        let mut totals = Totals { consumed: raw.len() as u64, ..Totals::default() };
-        for gone in &rejected {
-            totals.count(gone);
-        }
-        let folded = Self { rows, rejected, totals };
-        assert!(folded.accounts_for(raw.len()), "every record has exactly one outcome");
-        folded
-    }
-
-    /// Completes the batch: `gone` are the rows that features and encoding gave up on, the rest is
-    /// published.
-    pub(super) fn complete(&mut self, records: usize, gone: Vec<Rejected>) {
-        if !gone.is_empty() {
-            let left = |record: &u32| gone.binary_search_by_key(record, |gone| gone.record).is_ok();
-            let keep: Vec<bool> = self.rows.records.iter().map(|record| !left(record)).collect();
-            self.rows = self.rows.clone().filter(&keep);
-        }
-        for gone in &gone {
-            self.totals.count(gone);
-        }
-        self.totals.published += self.rows.len() as u64;
-        self.rejected.extend(gone);
-        self.rejected.sort_by_key(|gone| gone.record);
-        assert!(self.accounts_for(records), "every record has exactly one outcome");
-    }
-
-    /// True if every record of the batch is either a row or has left, and none is both.
-    fn accounts_for(&self, records: usize) -> bool {
-        if self.rows.len() + self.rejected.len() != records {
-            return false;
-        }
-        let mut rows = self.rows.records.iter().peekable();
-        let mut rejected = self.rejected.iter().peekable();
-        (0..records).all(|record| {
-            let kept = rows.next_if(|row| **row as usize == record).is_some();
-            let left = rejected.next_if(|gone| gone.record as usize == record).is_some();
-            kept != left
-        })
-    }
 }

@@ -4,7 +4,7 @@
 
 use super::Fold;
 use crate::{
-    state::snapshot::{Cell, Column, Saved, Saver, Section, Sections, SnapshotError, Type},
+    state::snapshot::{Cell, Column, HELD, Saved, Saver, Section, Sections, SnapshotError, Type},
     validate::gates::Progress,
 };
 use std::{fmt, io};
@@ -40,6 +40,9 @@ impl Fold {
             (GATES.to_owned(), Box::new(SavedProgress(self.gates.progress()))),
             (KEYS.to_owned(), Box::new(self.keys.capture())),
         ];
+        if let Some(hold) = self.capture_hold() {
+            parts.push((HELD.to_owned(), Box::new(hold)));
+        }
         let clean = self.clean.iter().enumerate();
         parts.extend(clean.filter_map(|(i, step)| Some((clean_name(i), step.capture()?))));
         let lanes = self.windows.capture().into_iter().enumerate();
@@ -56,6 +59,10 @@ impl Fold {
         self.keys.restore(&sections.component(KEYS))?;
         let slots = self.keys.slots();
         let mut known = vec![DIGEST.to_owned(), GATES.to_owned(), KEYS.to_owned()];
+        if self.hold.is_some() {
+            known.push(HELD.to_owned());
+            self.restore_hold(&sections.component(HELD))?;
+        }
         for (index, step) in self.clean.iter_mut().enumerate() {
             if step.capture().is_some() {
                 known.push(clean_name(index));
@@ -112,7 +119,9 @@ impl SavedProgress {
 
     fn load(section: &Section<'_>) -> Result<Progress, SnapshotError> {
         let table = section.single("progress", Self::COLUMNS)?;
-        Ok(Progress { highest: table.optional_int(0), jumps: table.word(1)? })
+        let (highest, jumps) = (table.optional_int(0), table.word(1)?);
+        // What is raised stands with the records that wait.
+        Ok(Progress { highest, jumps, raised: None })
     }
 }
 

@@ -136,10 +136,11 @@ impl<'d> Replay<'d> {
         Ok(Ok(()))
     }
 
-    /// Folds what is left of every partition.
+    /// Folds what is left of every partition, then lets go what waits for the watermark.
     fn finish(mut self, write: &mut Write<'_>) -> Result<Totals, ReplayError> {
         for lane in self.lanes.values_mut() {
             self.totals += &lane.fold(&mut self.emitter, &mut self.outbox);
+            self.totals += &lane.tick(&mut self.emitter, &mut self.outbox);
         }
         self.emitter.flush(&mut self.outbox);
         drain(&mut self.outbox, write)?;
@@ -161,6 +162,12 @@ impl Lane {
         let mut folded = self.fold.advance(&self.raw);
         emitter.emit(&self.raw, &mut folded, outbox);
         self.raw.clear();
+        folded.totals
+    }
+
+    fn tick(&mut self, emitter: &mut Emitter, outbox: &mut Outbox) -> Totals {
+        let mut folded = self.fold.tick(&self.raw);
+        emitter.emit(&self.raw, &mut folded, outbox);
         folded.totals
     }
 }

@@ -1,4 +1,4 @@
-//! What a pipeline file may say but not in this combination, and what this version does not do.
+//! What a pipeline file may say, but not in this combination.
 
 use super::{Bound, Order, Spec};
 use crate::{
@@ -12,8 +12,8 @@ pub(super) fn judge(spec: &Spec, problems: &mut Vec<Problem>) {
     topics(spec, problems);
     columns(spec, problems);
     dead_letters(spec, problems);
+    order(spec, problems);
     state_limits(spec, problems);
-    not_yet(spec, problems);
 }
 
 /// Longest pipeline name: it is part of metric labels, group and transactional ids.
@@ -143,6 +143,36 @@ fn dead_letters(spec: &Spec, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Shortest `idle_timeout`, microseconds: a pause in which a partition that is read gets nothing.
+const IDLE_US_MIN: i64 = 1_000_000;
+
+/// Keys that say something about records that are held only.
+fn order(spec: &Spec, problems: &mut Vec<Problem>) {
+    let source = &spec.source;
+    if source.order == Order::Arrival {
+        let stated = [
+            ("peers", source.peers),
+            ("idle_timeout", source.idle_timeout.is_some_and(|timeout| timeout != Bound(None))),
+            ("hold", source.hold.is_some()),
+        ];
+        for (key, _) in stated.into_iter().filter(|(_, stated)| *stated) {
+            let what = format!("`{key}` without `order: event_time`: no record is held");
+            let expected = format!("`order: event_time`, or no `{key}`");
+            problems.push(Problem::new(spec.at(&["source", key]), what).expected(expected));
+        }
+    }
+    if source.idle_us().is_some_and(|us| us < IDLE_US_MIN) {
+        let what = format!("`idle_timeout: {}`", source.idle_timeout.unwrap_or_default());
+        let problem = Problem::new(spec.at(&["source", "idle_timeout"]), what);
+        problems.push(problem.expected("1s or more, or `off`"));
+    }
+    if source.hold.is_some_and(|hold| hold.max_records == 0) {
+        let at = spec.at(&["source", "hold", "max_records"]);
+        let expected = "1 or more; `order: arrival` holds nothing";
+        problems.push(Problem::new(at, "`max_records: 0`").expected(expected));
+    }
+}
+
 /// The least limit of bytes: keys are looked at every few thousand rows, which take some.
 const STATE_BYTES_MIN: u64 = 1 << 20;
 
@@ -160,42 +190,6 @@ fn state_limits(spec: &Spec, problems: &mut Vec<Problem>) {
         problems.push(
             Problem::new(spec.at(&["limits", "state_bytes"]), what)
                 .expected("1MiB or more, such as 2GiB"),
-        );
-    }
-}
-
-/// What later versions do. Refused by name: a key without effect would be a promise not kept.
-fn not_yet(spec: &Spec, problems: &mut Vec<Problem>) {
-    let mut refuse = |path: &[&str], what: &str, instead: &str| {
-        problems.push(Problem::new(spec.at(path), what).expected(instead));
-    };
-    let source = &spec.source;
-    if source.order == Order::EventTime {
-        refuse(
-            &["source", "order"],
-            "`order: event_time` holds records, which this version does not do",
-            "`order: arrival`: records are folded as they lie in the log",
-        );
-    }
-    if source.peers {
-        refuse(
-            &["source", "peers"],
-            "`peers: true` needs `order: event_time`, which this version does not have",
-            "`peers: false`",
-        );
-    }
-    if source.idle_timeout.is_some_and(|timeout| timeout != Bound(None)) {
-        refuse(
-            &["source", "idle_timeout"],
-            "`idle_timeout` releases held records, which this version does not hold",
-            "`idle_timeout: off`",
-        );
-    }
-    if source.hold.is_some() {
-        refuse(
-            &["source", "hold"],
-            "`hold` limits held records, which this version does not hold",
-            "no `hold`",
         );
     }
 }

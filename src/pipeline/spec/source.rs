@@ -32,13 +32,16 @@ pub struct Source {
     pub max_jump: Bound,
     /// How the producers chose the partition; records that lie elsewhere are `misplaced`.
     pub partitioner: Option<Partitioner>,
-    /// Order in which records reach the steps.
+    /// Order in which records reach the steps: `arrival`, as they lie in the log, or `event_time`,
+    /// held until the watermark has passed them and released by event time, then offset.
     #[serde(default)]
     pub order: Order,
-    /// Whether records of one event time see each other, as SQL peers do.
+    /// With `order: event_time`: records of one key and one event time see each other, as the peers
+    /// of SQL's RANGE do; `closed: both` is then `RANGE BETWEEN .. PRECEDING AND CURRENT ROW`.
     #[serde(default)]
     pub peers: bool,
-    /// Time without records after which held records are released.
+    /// With `order: event_time`: how long a partition may be without records before those it holds
+    /// are released; 5m by default, from 1s, or `off`.
     pub idle_timeout: Option<Bound>,
     /// Limit of the records held with `order: event_time`.
     pub hold: Option<Hold>,
@@ -50,6 +53,27 @@ pub struct Source {
     /// Header names to expose as columns `kafka_header_<name>`.
     #[serde(default)]
     pub headers: Vec<String>,
+}
+
+/// Records of a partition held at most where the file says nothing.
+const MAX_HELD: u64 = 1_000_000;
+
+/// `idle_timeout` where the file says nothing, microseconds.
+const IDLE_US: i64 = 300_000_000;
+
+impl Source {
+    /// How many records of a partition may be held; none in order of arrival, which holds none.
+    pub fn max_held(&self) -> Option<u64> {
+        let stated = self.hold.map_or(MAX_HELD, |hold| hold.max_records);
+        (self.order == Order::EventTime).then_some(stated)
+    }
+
+    /// How long a partition may be without records before those it holds are released,
+    /// microseconds; none where that is off or nothing is held.
+    pub fn idle_us(&self) -> Option<i64> {
+        let stated = self.idle_timeout.map_or(Some(IDLE_US), Bound::us);
+        stated.filter(|_| self.order == Order::EventTime)
+    }
 }
 
 /// One column or several.
@@ -228,7 +252,7 @@ pub enum Order {
     /// As they lie in the log.
     #[default]
     Arrival,
-    /// Held until the watermark has passed.
+    /// Held until the watermark has passed them, then by event time and offset.
     EventTime,
 }
 
@@ -236,7 +260,8 @@ pub enum Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
-    /// Records per partition; beyond it the oldest is released.
+    /// Records per partition, 1,000,000 by default; beyond it those of the lowest event time are
+    /// released, and the watermark is raised right behind them.
     pub max_records: u64,
 }
 

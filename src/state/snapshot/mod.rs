@@ -6,7 +6,7 @@
 //! with the bytes that are there. `frame.rs` has the layout.
 //!
 //! A component writes its tables under its own name: `digest`, `gates`, `keys`, `clean/0` and
-//! `windows/0` count as the pipeline file does. `held` is reserved for records that wait for the
+//! `windows/0` count as the pipeline file does, `held` are the records that wait for the
 //! watermark. To make a component's state part of snapshots, capture it as something [`Saved`] and
 //! read it back from its [`Section`], checking whatever a later use relies on: a wrong table is an
 //! error of restoring, never a panic afterwards.
@@ -33,7 +33,7 @@ pub use table::{Cell, Column, Saved, Saver, TableWriter, Type};
 use frame::FrameWriter;
 use std::io::{self, Write};
 
-/// Name of the section that is reserved for records waiting for the watermark.
+/// Name of the section of records that wait for the watermark.
 pub const HELD: &str = "held";
 
 /// Writes a snapshot: `state` is all that a fold keeps. `out` gets frames of about half a MiB in

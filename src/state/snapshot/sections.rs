@@ -190,10 +190,15 @@ impl Table<'_> {
 
     /// Bytes.
     pub fn bytes(&self, column: usize) -> Result<&[u8], SnapshotError> {
+        self.present(self.optional_bytes(column))
+    }
+
+    /// Bytes, if they are not null.
+    pub fn optional_bytes(&self, column: usize) -> Option<&[u8]> {
         let Values::Bytes(values) = &self.batches[self.batch][column] else {
             unreachable!("a column of another type")
         };
-        self.present(values.is_valid(self.row - 1).then(|| values.value(self.row - 1)))
+        values.is_valid(self.row - 1).then(|| values.value(self.row - 1))
     }
 
     /// Text.

@@ -14,10 +14,12 @@ mod event_time;
 mod partitioner;
 mod pattern;
 mod progress;
+mod waiting;
 
 pub use event_time::{EventTime, TimeUnitSpec};
 pub use partitioner::Partitioner;
 pub use progress::Progress;
+pub use waiting::Released;
 
 use crate::{
     batch::{Decoded, Policy, REPLAYED, RawBatch, RawRecord, Reason, Rejections, Rows},
@@ -29,6 +31,7 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use event_time::Reader;
+use waiting::Waiting;
 
 /// What the gates have to know; durations in microseconds.
 #[derive(Debug, Clone)]
@@ -56,6 +59,8 @@ pub struct GateOptions {
     pub late_replayed: Policy,
     /// What happens to records of the future.
     pub future: Policy,
+    /// How many records may wait for the watermark; none where they do not wait.
+    pub max_held: Option<usize>,
 }
 
 /// The gates of one partition, and its watermark.
@@ -66,6 +71,7 @@ pub struct Gates {
     /// Names of the key columns, for messages.
     key_names: Vec<String>,
     progress: Progress,
+    waiting: Option<Waiting>,
     times: Vec<Option<i64>>,
 }
 
@@ -83,10 +89,12 @@ impl Gates {
     pub fn build(options: GateOptions, schema: &SchemaRef) -> Result<Self, Problem> {
         let reader = Reader::build(options.event_time.clone(), schema)?;
         let key_names = options.key.iter().map(|i| schema.field(*i).name().clone()).collect();
-        Ok(Self { options, reader, key_names, progress: Progress::default(), times: Vec::new() })
+        let waiting = options.max_held.map(Waiting::new);
+        let (progress, times) = (Progress::default(), Vec::new());
+        Ok(Self { options, reader, key_names, progress, waiting, times })
     }
 
-    /// The watermark in microseconds, once a record has set it.
+    /// The watermark in microseconds, once a record has set it or a tick.
     pub fn watermark(&self) -> Option<i64> {
         self.progress.highest.map(|_| self.progress.watermark(self.options.lateness_us))
     }
@@ -100,7 +108,7 @@ impl Gates {
         (max_jump_us.is_none() && !keeps).then_some(lateness_us)
     }
 
-    /// All the state that the gates have.
+    /// All the state that the gates have beside the records that wait.
     pub fn progress(&self) -> Progress {
         self.progress
     }
@@ -110,9 +118,60 @@ impl Gates {
         self.progress = progress;
     }
 
+    /// The newest [`Released::watermark`].
+    pub fn row_watermark(&self) -> i64 {
+        self.waiting.as_ref().map_or(i64::MIN, Waiting::row_watermark)
+    }
+
+    /// Goes on from where other gates stood: the event times and offsets of the records that wait,
+    /// and [`Gates::row_watermark`].
+    pub fn resume_waiting(
+        &mut self,
+        records: impl Iterator<Item = (i64, i64)>,
+        row_watermark: i64,
+    ) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.resume(records, row_watermark);
+        }
+    }
+
+    /// How many records wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.as_ref().map_or(0, Waiting::len)
+    }
+
+    /// How often since these gates were built records went before their time: by a tick, or because
+    /// there were too many.
+    pub fn early_releases(&self) -> u64 {
+        self.waiting.as_ref().map_or(0, Waiting::early)
+    }
+
+    /// The records that the last batch, or a tick, let go, in order; of gates at which they wait.
+    pub fn released(&self) -> &[Released] {
+        self.waiting.as_ref().map_or(&[], Waiting::released)
+    }
+
+    /// Lets all records go that wait; the watermark is right behind the highest event time then.
+    pub fn tick(&mut self) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.tick(&mut self.progress, self.options.lateness_us);
+        }
+    }
+
+    /// True if these rows have passed before, with these event times: what a snapshot holds.
+    pub fn have_passed(&mut self, raw: &RawBatch, decoded: &Decoded, event_times: &[i64]) -> bool {
+        let mut times = std::mem::take(&mut self.times);
+        self.reader.read(raw, decoded, &mut times);
+        let same = times.iter().copied().eq(event_times.iter().map(|time| Some(*time)));
+        self.times = times;
+        let has_null = |index: &usize| decoded.columns.column(*index).null_count() > 0;
+        same && !self.options.key.iter().any(has_null)
+    }
+
     /// Judges the rows in offset order. Those that pass come out with event times and watermarks;
-    /// `slots` stays empty.
+    /// `slots` stays empty. Where records wait, [`Gates::released`] says which go on.
     pub fn advance(&mut self, raw: &RawBatch, decoded: Decoded, rejected: &mut Rejections) -> Rows {
+        self.waiting.iter_mut().for_each(Waiting::begin);
         let mut times = std::mem::take(&mut self.times);
         self.reader.read(raw, &decoded, &mut times);
         let count = decoded.records.len();
@@ -137,12 +196,13 @@ impl Gates {
             };
             keep.push(verdict.is_ok());
             match verdict {
-                Ok(Passed { event_time, late }) => {
+                Ok(passed) => {
+                    let offset = raw.offset(index);
                     rows.records.push(record_index);
-                    rows.offsets.push(raw.offset(index));
-                    rows.event_times.push(event_time);
-                    rows.watermarks.push(self.progress.watermark(self.options.lateness_us));
-                    rows.late.push(late);
+                    rows.offsets.push(offset);
+                    rows.event_times.push(passed.event_time);
+                    rows.watermarks.push(self.pass((record_index, offset), &passed));
+                    rows.late.push(passed.late);
                 }
                 Err((reason, detail)) => rejected.push(record_index, reason, detail),
             }
@@ -153,6 +213,16 @@ impl Gates {
                 filter_record_batch(&rows.columns, &keep.into()).expect("mask has a flag per row");
         }
         rows
+    }
+
+    /// Notes a record that has passed, and gives the watermark after it.
+    #[inline]
+    fn pass(&mut self, record: (u32, i64), passed: &Passed) -> i64 {
+        let Self { options, progress, waiting, .. } = self;
+        match waiting {
+            None => progress.watermark(options.lateness_us),
+            Some(waiting) => waiting.take(record, passed, progress, options.lateness_us),
+        }
     }
 
     /// True if a gate before `future` asks more of a row of the batch than an event time.

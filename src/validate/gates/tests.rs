@@ -29,6 +29,7 @@ fn options() -> GateOptions {
         late: Policy::Reject,
         late_replayed: Policy::Reject,
         future: Policy::Reject,
+        max_held: None,
     }
 }
 

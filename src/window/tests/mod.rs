@@ -3,6 +3,7 @@
 mod naive;
 mod errors;
 mod by;
+mod peers;
 mod events;
 mod pairs;
 mod precision;
