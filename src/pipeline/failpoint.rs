@@ -66,6 +66,8 @@ pub(super) enum Mutant {
     HashOrder,
     /// Writes dead letters outside of the transaction.
     DeadLetterOutside,
+    /// Leaves the newest tick out of what is committed.
+    TickForgotten,
 }
 
 #[cfg(debug_assertions)]
@@ -105,7 +107,7 @@ impl Place {
 
 #[cfg(debug_assertions)]
 impl Mutant {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::NoReplay,
         Self::NoEpochCheck,
         Self::UnfencedMetadata,
@@ -115,6 +117,7 @@ impl Mutant {
         Self::ResetToEarliest,
         Self::HashOrder,
         Self::DeadLetterOutside,
+        Self::TickForgotten,
     ];
 
     const fn name(self) -> &'static str {
@@ -128,6 +131,7 @@ impl Mutant {
             Self::ResetToEarliest => "reset_to_earliest",
             Self::HashOrder => "hash_order",
             Self::DeadLetterOutside => "dead_letter_outside",
+            Self::TickForgotten => "tick_forgotten",
         }
     }
 }

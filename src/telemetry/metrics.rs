@@ -31,6 +31,10 @@ pub struct Metrics {
     pub records_published_total: IntCounter,
     /// Records held back until the watermark passes them.
     pub records_held: IntGauge,
+    /// Held records that were taken over with a partition.
+    pub records_restored_held_total: IntCounter,
+    /// Held records that were left with a partition to whoever has it next.
+    pub records_handed_over_total: IntCounter,
     /// Records that only the complete JSON Schema validator could judge.
     pub slow_path_records_total: IntCounter,
     /// Kafka timestamp of a record to the acknowledgement of its vector.
@@ -115,6 +119,10 @@ impl Metrics {
             records_consumed_total: new.counter("records_consumed_total", CONSUMED),
             records_published_total: new.counter("records_published_total", PUBLISHED),
             records_held: new.gauge("records_held", "Records held until the watermark passes."),
+            records_restored_held_total: new
+                .counter("records_restored_held_total", "Held records taken over with partitions."),
+            records_handed_over_total: new
+                .counter("records_handed_over_total", "Held records left with partitions."),
             slow_path_records_total: new.counter("slow_path_records_total", SLOW_PATH),
             record_latency_seconds: new.latency(),
             state_bytes: new.gauge("state_bytes", "Memory of the state of all keys."),

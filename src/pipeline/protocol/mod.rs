@@ -24,6 +24,9 @@
 //!   kept messages are sent again.
 //! * A snapshot is taken where the fold stands at the committed position, at no other time.
 //! * A partition emits from its committed position on; what lies before is folded in silence.
+//! * A tick, which releases held records without a record, is a position of its own between two
+//!   offsets: it stands with the transaction that moves the position over it, and a replay makes it
+//!   again at its place.
 
 mod recovery;
 mod standing;
@@ -34,9 +37,10 @@ mod simulation;
 mod tests;
 
 pub(super) use recovery::usable_snapshots;
-pub(super) use standing::{Epoch, Limit, Move, Phase, Start};
+pub(super) use standing::{Epoch, Limit, Move, Phase, Start, at};
 
 use super::failpoint::Mutant;
+use crate::state::snapshot::LogPosition;
 use standing::Standing;
 use std::collections::BTreeMap;
 
@@ -74,8 +78,8 @@ enum State {
 #[derive(Debug, Clone, Copy)]
 struct Member {
     epoch: Epoch,
-    from: i64,
-    to: i64,
+    from: LogPosition,
+    to: LogPosition,
     fresh: bool,
 }
 
@@ -206,7 +210,8 @@ impl<P: Ord + Clone> Protocol<P> {
         let moved = self.partitions.iter().filter(|(_, standing)| standing.has_moved());
         self.members = moved
             .map(|(id, s)| {
-                let Standing { epoch, next: to, committed: from, fresh, .. } = *s;
+                let Standing { epoch, next: to, committed: from, fresh, .. } = s;
+                let (epoch, from, to, fresh) = (*epoch, *from, *to, *fresh);
                 (id.clone(), Member { epoch, from, to, fresh })
             })
             .collect();

@@ -1,6 +1,7 @@
 //! What stands after a failure, and where a lost state begins again.
 
 use super::{Epoch, Move, Mutant, Phase, Protocol, State};
+use crate::state::snapshot::LogPosition;
 use std::collections::BTreeMap;
 
 /// What the committed positions say about an open transaction.
@@ -19,7 +20,7 @@ impl<P: Ord + Clone> Protocol<P> {
     /// The committed positions of the asked partitions, none for a group without one.
     pub(in crate::pipeline) fn resolved(
         &mut self,
-        committed: &BTreeMap<P, Option<i64>>,
+        committed: &BTreeMap<P, Option<LogPosition>>,
     ) -> Resolution<P> {
         assert_eq!(self.state, State::Asking, "asked before it is answered");
         let mut resolution =
@@ -57,14 +58,15 @@ impl<P: Ord + Clone> Protocol<P> {
 
 /// The positions of snapshots that a state at `committed` can be built from with a log that begins
 /// at `low`, the newest first. A snapshot ahead of the committed position is none: it holds what
-/// never stood. One before the log is of use only where nothing is left to replay.
+/// never stood. One before the log is of use only where no record is left to replay.
 pub(in crate::pipeline) fn usable_snapshots(
-    snapshots: impl IntoIterator<Item = i64>,
-    committed: i64,
+    snapshots: impl IntoIterator<Item = LogPosition>,
+    committed: LogPosition,
     low: i64,
-) -> Vec<i64> {
-    let usable = |at: &i64| *at == committed || (low <= *at && *at < committed);
-    let mut positions: Vec<i64> = snapshots.into_iter().filter(usable).collect();
+) -> Vec<LogPosition> {
+    let usable =
+        |at: &LogPosition| *at <= committed && (low <= at.offset || at.offset == committed.offset);
+    let mut positions: Vec<LogPosition> = snapshots.into_iter().filter(usable).collect();
     positions.sort_unstable_by(|a, b| b.cmp(a));
     positions
 }

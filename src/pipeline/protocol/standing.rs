@@ -1,6 +1,8 @@
 //! Where each assigned partition stands, and what follows from taking and giving partitions.
 
 use super::{Mutant, Protocol, State};
+use crate::state::snapshot::LogPosition;
+use std::collections::VecDeque;
 
 /// Number of one assignment of one partition; a partition that comes again has another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -18,7 +20,7 @@ impl Epoch {
 pub(in crate::pipeline) enum Phase {
     /// Where it stands is being asked; nothing of it is folded.
     Asked,
-    /// Folds in silence up to the committed offset.
+    /// Folds in silence up to the committed position.
     Replaying {
         /// The committed offset.
         until: i64,
@@ -32,20 +34,25 @@ pub(in crate::pipeline) enum Phase {
 pub(in crate::pipeline) enum Limit {
     /// Fold those before the offset, emit nothing.
     Silent {
-        /// The committed offset.
+        /// The committed offset, or that of a tick before it.
         until: i64,
     },
+    /// Make a tick, emit nothing: here one was made.
+    SilentTick,
     /// Fold and emit.
     Emit,
 }
 
 /// Where an assignment begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::pipeline) struct Start {
     /// Next offset to fold: what the state at hand is the fold of.
     pub(in crate::pipeline) from: i64,
-    /// The group's committed offset.
-    pub(in crate::pipeline) committed: i64,
+    /// The group's committed position.
+    pub(in crate::pipeline) committed: LogPosition,
+    /// Ticks between the state at hand and the committed position, by the offsets they were made
+    /// at, in order.
+    pub(in crate::pipeline) ticks: Vec<i64>,
     /// True if the group has no offset yet: the position is made known before the first record.
     pub(in crate::pipeline) fresh: bool,
 }
@@ -55,26 +62,43 @@ pub(in crate::pipeline) struct Start {
 pub(in crate::pipeline) struct Move<P> {
     /// The partition.
     pub(in crate::pipeline) id: P,
-    /// Next offset to read.
-    pub(in crate::pipeline) to: i64,
+    /// Next offset to read, and the ticks there.
+    pub(in crate::pipeline) to: LogPosition,
 }
 
 /// An assigned partition.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Standing {
     pub(super) epoch: Epoch,
     pub(super) phase: Phase,
-    /// Next offset to fold.
-    pub(super) next: i64,
+    /// Next offset to fold, and the ticks made there. While it replays, the offset alone counts.
+    pub(super) next: LogPosition,
     /// Next offset to read as the group has it.
-    pub(super) committed: i64,
+    pub(super) committed: LogPosition,
     pub(super) fresh: bool,
+    /// Offsets of the ticks that a replay has still to make.
+    pub(super) ticks: VecDeque<i64>,
+}
+
+/// The position at an offset where no tick was made.
+pub(in crate::pipeline) fn at(offset: i64) -> LogPosition {
+    LogPosition { offset, tick: 0 }
 }
 
 impl Standing {
     /// True if there is something to commit.
     pub(super) fn has_moved(&self) -> bool {
         self.phase == Phase::Live && (self.next != self.committed || self.fresh)
+    }
+
+    /// True if that ends a replay: the state is that of the committed position.
+    fn arrive(&mut self) -> bool {
+        let Phase::Replaying { until } = self.phase else { return false };
+        let arrived = self.next.offset == until && self.ticks.is_empty();
+        if arrived {
+            (self.phase, self.next) = (Phase::Live, self.committed);
+        }
+        arrived
     }
 }
 
@@ -87,7 +111,8 @@ impl<P: Ord + Clone> Protocol<P> {
             return stale.epoch;
         }
         let epoch = self.next_epoch();
-        let standing = Standing { epoch, phase: Phase::Asked, next: 0, committed: 0, fresh: false };
+        let (phase, fresh, ticks) = (Phase::Asked, false, VecDeque::new());
+        let standing = Standing { epoch, phase, next: at(0), committed: at(0), fresh, ticks };
         self.partitions.insert(id, standing);
         epoch
     }
@@ -99,17 +124,15 @@ impl<P: Ord + Clone> Protocol<P> {
         if standing.epoch != epoch || standing.phase != Phase::Asked {
             return false;
         }
-        let Start { from, committed, fresh } = start;
-        assert!(from <= committed, "a state is never ahead of the committed position");
-        (standing.next, standing.committed, standing.fresh) = (from, committed, fresh);
-        standing.phase = if from == committed {
-            Phase::Live
-        } else if mutant == Some(Mutant::NoReplay) {
-            standing.next = committed;
-            Phase::Live
-        } else {
-            Phase::Replaying { until: committed }
-        };
+        let Start { from, committed, fresh, ticks } = start;
+        assert!(from <= committed.offset, "a state is never ahead of the committed position");
+        (standing.next, standing.committed, standing.fresh) = (at(from), committed, fresh);
+        standing.ticks = ticks.into();
+        standing.phase = Phase::Replaying { until: committed.offset };
+        if mutant == Some(Mutant::NoReplay) {
+            (standing.phase, standing.next) = (Phase::Live, committed);
+        }
+        standing.arrive();
         true
     }
 
@@ -142,9 +165,14 @@ impl<P: Ord + Clone> Protocol<P> {
 
     /// What may be folded of a partition now.
     pub(in crate::pipeline) fn limit(&self, id: &P) -> Option<Limit> {
-        match self.partitions.get(id)?.phase {
+        let standing = self.partitions.get(id)?;
+        match standing.phase {
             Phase::Asked => None,
-            Phase::Replaying { until } => Some(Limit::Silent { until }),
+            Phase::Replaying { until } => Some(match standing.ticks.front() {
+                Some(tick) if *tick <= standing.next.offset => Limit::SilentTick,
+                Some(tick) => Limit::Silent { until: until.min(*tick) },
+                None => Limit::Silent { until },
+            }),
             Phase::Live => (self.state == State::Folding).then_some(Limit::Emit),
         }
     }
@@ -156,23 +184,43 @@ impl<P: Ord + Clone> Protocol<P> {
         match standing.phase {
             Phase::Asked => panic!("nothing is folded before it is known where to begin"),
             Phase::Live => {
-                assert!(folding || to <= standing.next, "a commit under way is not added to");
-                standing.next = standing.next.max(to);
+                let further = to > standing.next.offset;
+                assert!(folding || !further, "a commit under way is not added to");
+                if further {
+                    standing.next = at(to);
+                }
                 false
             }
             Phase::Replaying { until } => {
-                standing.next = standing.next.max(to.min(until));
-                if standing.next == until {
-                    standing.phase = Phase::Live;
-                }
-                standing.next == until
+                let until = standing.ticks.front().map_or(until, |tick| until.min(*tick));
+                standing.next = at(standing.next.offset.max(to.min(until)));
+                standing.arrive()
+            }
+        }
+    }
+
+    /// A tick was made where the partition stands: one more, or in a replay the one that
+    /// [`Protocol::limit`] asked for. True if that ends the replay.
+    pub(in crate::pipeline) fn ticked(&mut self, id: &P) -> bool {
+        let folding = self.state == State::Folding;
+        let standing = self.partitions.get_mut(id).expect("only assigned partitions tick");
+        match standing.phase {
+            Phase::Asked => panic!("nothing is released before it is known where to begin"),
+            Phase::Live => {
+                assert!(folding, "a commit under way is not added to");
+                standing.next.tick += 1;
+                false
+            }
+            Phase::Replaying { .. } => {
+                standing.ticks.pop_front().expect("a replay makes the ticks that were made");
+                standing.arrive()
             }
         }
     }
 
     /// Where a snapshot of the partition would stand, if one may be taken now: the fold is where
     /// the group is.
-    pub(in crate::pipeline) fn snapshot_at(&self, id: &P) -> Option<i64> {
+    pub(in crate::pipeline) fn snapshot_at(&self, id: &P) -> Option<LogPosition> {
         let standing = self.partitions.get(id)?;
         let committed = standing.phase == Phase::Live
             && !standing.has_moved()
@@ -181,7 +229,7 @@ impl<P: Ord + Clone> Protocol<P> {
             Some(Mutant::SnapshotUncommitted) if standing.phase == Phase::Live => {
                 Some(standing.committed)
             }
-            Some(Mutant::WrongPosition) if committed => Some(standing.committed + 1),
+            Some(Mutant::WrongPosition) if committed => Some(at(standing.committed.offset + 1)),
             _ => committed.then_some(standing.committed),
         }
     }
@@ -193,12 +241,22 @@ impl<P: Ord + Clone> Protocol<P> {
 
     /// Next offset to fold of a partition.
     pub(in crate::pipeline) fn next(&self, id: &P) -> Option<i64> {
+        self.partitions.get(id).map(|standing| standing.next.offset)
+    }
+
+    /// Next offset to fold of a partition, and the ticks made there.
+    pub(in crate::pipeline) fn position(&self, id: &P) -> Option<LogPosition> {
         self.partitions.get(id).map(|standing| standing.next)
     }
 
-    /// The group's position of a partition.
+    /// The group's offset of a partition.
     pub(in crate::pipeline) fn committed(&self, id: &P) -> Option<i64> {
-        self.partitions.get(id).map(|standing| standing.committed)
+        self.partitions.get(id).map(|standing| standing.committed.offset)
+    }
+
+    /// True if all that was folded of a partition is committed.
+    pub(in crate::pipeline) fn is_committed(&self, id: &P) -> bool {
+        self.partitions.get(id).is_some_and(|standing| standing.next == standing.committed)
     }
 
     /// What a partition does.

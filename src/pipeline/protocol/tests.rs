@@ -1,20 +1,27 @@
 //! The protocol's rules, one by one.
 
 use super::{Limit, Move, Phase, Protocol, Start, Step, usable_snapshots};
+use crate::state::snapshot::LogPosition;
 use std::collections::BTreeMap;
 
-const LIVE: Start = Start { from: 10, committed: 10, fresh: false };
+fn at(offset: i64) -> LogPosition {
+    LogPosition { offset, tick: 0 }
+}
+
+fn start(from: i64, committed: i64) -> Start {
+    Start { from, committed: at(committed), ticks: Vec::new(), fresh: false }
+}
 
 /// An exactly-once protocol with partition `a` live at 10.
 fn live() -> Protocol<char> {
     let mut protocol = Protocol::new(true, None);
     let epoch = protocol.assigned('a');
-    assert!(protocol.begin(&'a', epoch, LIVE));
+    assert!(protocol.begin(&'a', epoch, start(10, 10)));
     protocol
 }
 
 fn moved(to: i64) -> Vec<Move<char>> {
-    vec![Move { id: 'a', to }]
+    vec![Move { id: 'a', to: at(to) }]
 }
 
 #[test]
@@ -31,15 +38,14 @@ fn positions_move_with_their_messages() {
     protocol.offsets_sent();
     assert_eq!(protocol.step(), Step::End);
     assert_eq!(protocol.ended(), moved(15));
-    assert_eq!((protocol.committed(&'a'), protocol.snapshot_at(&'a')), (Some(15), Some(15)));
+    assert_eq!((protocol.committed(&'a'), protocol.snapshot_at(&'a')), (Some(15), Some(at(15))));
 }
 
 #[test]
 fn a_replay_is_silent_and_goes_on_through_a_commit() {
     let mut protocol = live();
     let epoch = protocol.assigned('b');
-    let start = Start { from: 3, committed: 9, fresh: false };
-    assert!(protocol.begin(&'b', epoch, start));
+    assert!(protocol.begin(&'b', epoch, start(3, 9)));
     protocol.advanced(&'a', 11);
     protocol.begin_commit();
     assert_eq!(protocol.limit(&'b'), Some(Limit::Silent { until: 9 }));
@@ -61,7 +67,7 @@ fn a_failure_is_resolved_by_what_is_committed() {
         assert_eq!(protocol.step(), Step::Reopen);
         protocol.reopened();
         assert_eq!(protocol.step(), Step::Ask(vec!['a']));
-        let resolution = protocol.resolved(&BTreeMap::from([('a', committed)]));
+        let resolution = protocol.resolved(&BTreeMap::from([('a', committed.map(at))]));
         let counts = (resolution.again.len(), resolution.stands.len(), resolution.restore.len());
         assert_eq!(counts, (again, stands, restored), "{committed:?}");
         assert_eq!(protocol.step(), if again == 1 { Step::Drain } else { Step::Fold });
@@ -72,7 +78,7 @@ fn a_failure_is_resolved_by_what_is_committed() {
 fn a_partition_that_goes_takes_the_open_transaction_with_it() {
     let mut protocol = live();
     let epoch = protocol.assigned('b');
-    assert!(protocol.begin(&'b', epoch, LIVE));
+    assert!(protocol.begin(&'b', epoch, start(10, 10)));
     protocol.advanced(&'a', 11);
     protocol.advanced(&'b', 12);
     protocol.revoked(&'b');
@@ -90,23 +96,23 @@ fn an_answer_to_an_assignment_that_is_over_counts_for_nothing() {
     let old = protocol.epoch(&'a').unwrap();
     protocol.revoked(&'a');
     let new = protocol.assigned('a');
-    assert!(!protocol.begin(&'a', old, LIVE));
-    assert!(protocol.begin(&'a', new, LIVE));
-    assert!(!protocol.begin(&'a', new, LIVE), "a second answer neither");
+    assert!(!protocol.begin(&'a', old, start(10, 10)));
+    assert!(protocol.begin(&'a', new, start(10, 10)));
+    assert!(!protocol.begin(&'a', new, start(10, 10)), "a second answer neither");
 }
 
 #[test]
 fn a_first_position_is_committed_before_the_first_record() {
     let mut protocol = Protocol::new(true, None);
     let epoch = protocol.assigned('a');
-    assert!(protocol.begin(&'a', epoch, Start { from: 0, committed: 0, fresh: true }));
+    assert!(protocol.begin(&'a', epoch, Start { fresh: true, ..start(0, 0) }));
     assert!(protocol.has_moved());
     protocol.begin_commit();
     protocol.drained();
     assert_eq!(protocol.step(), Step::SendOffsets(moved(0)));
     protocol.failed();
     protocol.reopened();
-    let resolution = protocol.resolved(&BTreeMap::from([('a', Some(0))]));
+    let resolution = protocol.resolved(&BTreeMap::from([('a', Some(at(0)))]));
     assert_eq!(resolution.stands, moved(0));
 }
 
@@ -114,7 +120,7 @@ fn a_first_position_is_committed_before_the_first_record() {
 fn at_least_once_sends_again_and_asks_nobody() {
     let mut protocol = Protocol::new(false, None);
     let epoch = protocol.assigned('a');
-    protocol.begin(&'a', epoch, LIVE);
+    protocol.begin(&'a', epoch, start(10, 10));
     protocol.advanced(&'a', 15);
     protocol.failed();
     protocol.reopened();
@@ -125,9 +131,58 @@ fn at_least_once_sends_again_and_asks_nobody() {
     assert_eq!((protocol.step(), protocol.committed(&'a')), (Step::Fold, Some(10)));
 }
 
+/// A position between offsets moves, stands and is snapshot like any other.
+#[test]
+fn a_tick_moves_the_position_without_an_offset() {
+    let mut protocol = live();
+    assert!(!protocol.ticked(&'a'));
+    let ticked = LogPosition { offset: 10, tick: 1 };
+    assert!(protocol.has_moved() && !protocol.is_committed(&'a'));
+    assert_eq!((protocol.next(&'a'), protocol.snapshot_at(&'a')), (Some(10), None));
+    protocol.begin_commit();
+    protocol.drained();
+    assert_eq!(protocol.step(), Step::SendOffsets(vec![Move { id: 'a', to: ticked }]));
+    for (committed, stands) in [(at(10), 0), (ticked, 1)] {
+        let mut protocol = live();
+        protocol.ticked(&'a');
+        protocol.failed();
+        protocol.reopened();
+        let resolution = protocol.resolved(&BTreeMap::from([('a', Some(committed))]));
+        assert_eq!((resolution.again.len(), resolution.stands.len()), (1 - stands, stands));
+    }
+    protocol.offsets_sent();
+    protocol.ended();
+    assert_eq!(protocol.snapshot_at(&'a'), Some(ticked));
+    protocol.advanced(&'a', 11);
+    assert_eq!(protocol.position(&'a'), Some(at(11)), "ticks are counted anew at each offset");
+}
+
+#[test]
+fn a_replay_makes_the_ticks_at_their_places() {
+    let mut protocol = Protocol::new(true, None);
+    let epoch = protocol.assigned('a');
+    let committed = LogPosition { offset: 9, tick: 2 };
+    let begin = Start { from: 3, committed, ticks: vec![3, 5, 9, 9], fresh: false };
+    assert!(protocol.begin(&'a', epoch, begin));
+    assert_eq!(protocol.limit(&'a'), Some(Limit::SilentTick));
+    assert!(!protocol.ticked(&'a'));
+    assert_eq!(protocol.limit(&'a'), Some(Limit::Silent { until: 5 }));
+    assert!(!protocol.advanced(&'a', 8), "not over a tick");
+    assert_eq!(protocol.next(&'a'), Some(5));
+    assert!(!protocol.ticked(&'a'));
+    assert!(!protocol.advanced(&'a', 9) && !protocol.ticked(&'a') && protocol.ticked(&'a'));
+    assert_eq!((protocol.phase(&'a'), protocol.has_moved()), (Some(Phase::Live), false));
+    assert_eq!(protocol.position(&'a'), Some(committed));
+}
+
 #[test]
 fn a_snapshot_ahead_of_the_committed_position_is_none() {
-    assert_eq!(usable_snapshots([5, 20, 12, 8], 12, 6), [12, 8]);
-    assert!(usable_snapshots([20], 12, 0).is_empty());
-    assert_eq!(usable_snapshots([12], 12, 13), [12], "nothing is left to replay");
+    let usable = |snapshots: &[i64], low| {
+        usable_snapshots(snapshots.iter().map(|offset| at(*offset)), at(12), low)
+    };
+    assert_eq!(usable(&[5, 20, 12, 8], 6), [at(12), at(8)]);
+    assert!(usable(&[20], 0).is_empty());
+    assert_eq!(usable(&[12], 13), [at(12)], "nothing is left to replay");
+    let ticked = [2, 0, 1].map(|tick| LogPosition { offset: 12, tick });
+    assert_eq!(usable_snapshots(ticked, ticked[2], 13), [ticked[2], ticked[1]]);
 }

@@ -235,9 +235,10 @@ impl Worker {
     pub(super) fn count(&mut self, moves: &[Move<TopicPartition>]) {
         for moved in moves {
             if let Some(partition) = self.partitions.get_mut(&moved.id) {
-                self.recovery.known.committed(&moved.id, partition.lineage(), moved.to);
+                self.recovery.known.committed(&moved.id, partition.lineage(), moved.to.offset);
                 let totals = partition.committed();
                 self.report.committed(&totals);
+                self.report.held(&moved.id, partition.held());
             }
         }
         self.report.commit(CommitResult::Committed);

@@ -38,13 +38,16 @@ impl Worker {
                 Event::Notice(notice) => self.heed(&id, notice)?,
                 Event::Panicked(range) => self.fold_failed(&id, range)?,
                 Event::Rewritten(offset) => self.give_up(&id, Stop::LogRewritten { offset })?,
+                Event::TickPanicked(OffsetRange { from, to }) => {
+                    self.give_up(&id, Stop::FoldFailed { from, to })?;
+                }
             }
         }
         Ok(folded)
     }
 
     fn replays(&self, id: &TopicPartition) -> bool {
-        matches!(self.protocol.limit(id), Some(Limit::Silent { .. }))
+        matches!(self.protocol.limit(id), Some(Limit::Silent { .. } | Limit::SilentTick))
     }
 
     /// Folds one slice of the partition at `place` and returns how many messages it had. Of one
@@ -62,11 +65,16 @@ impl Worker {
             return 0;
         }
         let next = self.protocol.next(id).expect("it has a limit");
+        if limit == Limit::SilentTick {
+            let id = id.clone();
+            self.tick_again(&id, events);
+            return 1;
+        }
         if partition.astray && !return_to(&self.source, partition, next) {
             return 0;
         }
         let slice = match limit {
-            Limit::Silent { .. } => replay_slice,
+            Limit::Silent { .. } | Limit::SilentTick => replay_slice,
             Limit::Emit => self.options.batch_records,
         };
         let mut count = partition.batch.len();
@@ -87,6 +95,7 @@ impl Worker {
         let id = id.clone();
         if count == 0 {
             self.pass_markers(&id, next);
+            self.tick_if_idle(&id, events);
         } else if let Err(range) = self.take_in(&id, limit) {
             events.push((id, Event::Panicked(range)));
         }
@@ -124,6 +133,7 @@ impl Worker {
                     self.report.replay_ended(partition, next);
                 }
             }
+            Limit::SilentTick => unreachable!("a tick takes no records"),
         }
         self.passed(id);
         Ok(())
@@ -143,8 +153,9 @@ impl Worker {
             }
             // The end may be out of reach: a transaction is open behind the committed offset.
             Some(Limit::Silent { until }) if handed >= until => {
-                self.protocol.advanced(id, until);
-                self.report.replay_ended(partition, until);
+                if self.protocol.advanced(id, until) {
+                    self.report.replay_ended(partition, until);
+                }
             }
             Some(_) | None => {}
         }

@@ -6,10 +6,16 @@
 //! partitions, `sn` the newest snapshot, `rb` the
 //! offset that a state can be rebuilt from without what is before it, `tl` the newest record folded as
 //! `offset:hash`, `sk` skipped offsets as ranges `from-to`. `dg` is missing where no state was folded
-//! that it could be compared with. Two have their place for held records: `tk` lists logged ticks as `offset+tick`, `lh` is the lowest held offset.
+//! that it could be compared with. Where records are held, `lh` is the lowest held offset, `ct` how
+//! many ticks were made at the committed offset itself, `tk` lists the ticks as `offset+tick`, offsets
+//! in base 36 and `+1` left out, those since the older kept snapshot; where there were others before,
+//! `tf` is the position that they reach back to.
 
 use super::tail::Tail;
-use crate::state::snapshot::{Ledger, LogPosition, OffsetRange, Skipped};
+use crate::{
+    source::Committed,
+    state::snapshot::{Ledger, LogPosition, OffsetRange, Skipped},
+};
 use std::fmt;
 
 /// Everything committed with an offset.
@@ -34,15 +40,20 @@ pub(super) struct Metadata {
     /// Partitions the topic had.
     pub(super) partitions: Option<i32>,
     /// Position of the newest snapshot.
-    pub(super) snapshot: Option<i64>,
+    pub(super) snapshot: Option<LogPosition>,
     /// Where the state can begin anew without what is before.
     pub(super) rebuild: Option<i64>,
     /// The newest record folded; none where there was none, or it is not to be asked for.
     pub(super) tail: Option<Tail>,
     /// Offsets that an operator skipped.
     pub(super) skipped: Skipped,
+    /// Ticks made at the committed offset itself.
+    pub(super) tick: u32,
     /// Logged ticks since the older kept snapshot.
     pub(super) ticks: Vec<LogPosition>,
+    /// Where the ticks begin, if there were others before: a state from before that position cannot
+    /// be brought here any more.
+    pub(super) ticks_from: Option<LogPosition>,
     /// Lowest offset of a held record.
     pub(super) lowest_held: Option<i64>,
 }
@@ -51,6 +62,9 @@ const VERSION: &str = "ms1";
 
 /// Most ranges of skipped offsets that one commit has room for.
 pub(super) const SKIPPED_MAX: usize = 64;
+
+/// Most ticks that one commit has room for.
+pub(super) const TICKS_MAX: usize = 64;
 
 impl Metadata {
     /// Metadata without what is known of some partitions only.
@@ -69,9 +83,17 @@ impl Metadata {
             rebuild: None,
             tail: None,
             skipped: Skipped::default(),
+            tick: 0,
             ticks: Vec::new(),
+            ticks_from: None,
             lowest_held: None,
         }
+    }
+
+    /// The position of a commit, whose offset does not tell of ticks.
+    pub(super) fn position_of(committed: &Committed) -> LogPosition {
+        let tick = Self::parse(&committed.metadata).map_or(0, |metadata| metadata.tick);
+        LogPosition { offset: committed.offset, tick }
     }
 }
 
@@ -94,9 +116,33 @@ impl fmt::Display for Metadata {
         optional(f, "lh", self.lowest_held)?;
         debug_assert!(self.skipped.ranges().len() <= SKIPPED_MAX, "they have no room");
         list(f, "sk", self.skipped.ranges())?;
-        list(f, "tk", &self.ticks)
+        optional(f, "ct", Some(self.tick).filter(|tick| *tick > 0))?;
+        optional(f, "tf", self.ticks_from)?;
+        debug_assert!(self.ticks.len() <= TICKS_MAX, "they have no room");
+        list(f, "tk", &self.ticks.iter().copied().map(Tick).collect::<Vec<_>>())
     }
 }
+
+/// A tick in few characters.
+struct Tick(LogPosition);
+
+impl fmt::Display for Tick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LogPosition { offset, tick } = self.0;
+        let mut digits = Vec::new();
+        let mut rest = offset.unsigned_abs();
+        while rest > 0 || digits.is_empty() {
+            let digit = u32::try_from(rest % u64::from(RADIX)).expect("it is below the radix");
+            digits.push(char::from_digit(digit, RADIX).expect("it is below the radix"));
+            rest /= u64::from(RADIX);
+        }
+        digits.iter().rev().try_for_each(|digit| write!(f, "{digit}"))?;
+        if tick == 1 { Ok(()) } else { write!(f, "+{tick}") }
+    }
+}
+
+/// Of the offsets of ticks.
+const RADIX: u32 = 36;
 
 fn optional(
     f: &mut fmt::Formatter<'_>,
@@ -139,12 +185,14 @@ impl Metadata {
                 "cl" => rest.cluster = Some(value.to_owned()),
                 "ti" => rest.topic_id = Some(value.to_owned()),
                 "np" => rest.partitions = Some(value.parse().ok()?),
-                "sn" => rest.snapshot = Some(value.parse().ok()?),
+                "sn" => rest.snapshot = Some(parse_position(value)?),
                 "rb" => rest.rebuild = Some(value.parse().ok()?),
                 "tl" => rest.tail = Some(value.parse().ok()?),
                 "lh" => rest.lowest_held = Some(value.parse().ok()?),
                 "sk" => rest.skipped = each(value, parse_range)?.try_into().ok()?,
-                "tk" => rest.ticks = each(value, parse_position)?,
+                "ct" => rest.tick = value.parse().ok()?,
+                "tf" => rest.ticks_from = Some(parse_position(value)?),
+                "tk" => rest.ticks = each(value, parse_tick)?,
                 // A later version of the same format may say more.
                 _ => {}
             }
@@ -163,6 +211,12 @@ fn parse_position(text: &str) -> Option<LogPosition> {
     Some(LogPosition { offset: offset.parse().ok()?, tick: tick.parse().ok()? })
 }
 
+fn parse_tick(text: &str) -> Option<LogPosition> {
+    let (offset, tick) = text.split_once('+').unwrap_or((text, "1"));
+    let offset = i64::from_str_radix(offset, RADIX).ok()?;
+    Some(LogPosition { offset, tick: tick.parse().ok()? })
+}
+
 fn parse_range(text: &str) -> Option<OffsetRange> {
     let (from, to) = text.split_once('-')?;
     Some(OffsetRange { from: from.parse().ok()?, to: to.parse().ok()? })
@@ -179,20 +233,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Ticks that there is room for beside the longest ranges.
-    const TICKS_MAX: usize = 24;
-
     prop_compose! {
         fn any_metadata()(
             state_hash: u64, origin in 0..i64::MAX, watermark: Option<i64>, digest: Option<u64>,
             n in proptest::array::uniform5(any::<u64>()),
-            (platform, partitions, snapshot, lowest_held, rebuild)
-                in any::<(Option<u32>, Option<i32>, Option<i64>, Option<i64>, Option<i64>)>(),
+            (platform, partitions, lowest_held, rebuild, tick)
+                in any::<(Option<u32>, Option<i32>, Option<i64>, Option<i64>, u32)>(),
+            (snapshot, ticks_from) in any::<(Option<(i64, u32)>, Option<(i64, u32)>)>(),
             (cluster, topic_id) in (
                 proptest::option::of("[A-Za-z0-9_-]{22}"), proptest::option::of("[A-Za-z0-9_-]{22}"),
             ),
             skipped in proptest::collection::btree_set(0..i64::MAX, 0..=2 * SKIPPED_MAX),
-            ticks in proptest::collection::vec((0..i64::MAX, any::<u32>()), 0..=TICKS_MAX),
+            ticks in proptest::collection::vec((0..i64::MAX, 1..9_u32), 0..=TICKS_MAX),
             tail: Option<(i64, u64)>,
         ) -> Metadata {
             let [consumed, published, rejected, dropped, held] = n;
@@ -202,10 +254,12 @@ mod tests {
             let skipped = ranges.collect::<Vec<_>>().try_into().unwrap();
             let ticks =
                 ticks.into_iter().map(|(offset, tick)| LogPosition { offset, tick }).collect();
+            let position = |(offset, tick)| LogPosition { offset, tick };
+            let (snapshot, ticks_from) = (snapshot.map(position), ticks_from.map(position));
             let tail = tail.map(|(offset, hash)| format!("{offset}:{hash:016x}").parse().unwrap());
             Metadata {
                 watermark, digest, platform, cluster, topic_id, partitions, snapshot, rebuild, tail,
-                skipped, ticks, lowest_held, ..Metadata::new(state_hash, origin, 0, ledger)
+                skipped, tick, ticks, ticks_from, lowest_held, ..Metadata::new(state_hash, origin, 0, ledger)
             }
         }
     }

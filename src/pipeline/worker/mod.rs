@@ -8,6 +8,7 @@
 mod checkup;
 mod delivery;
 mod fold;
+mod held;
 mod known;
 mod member;
 mod metadata;
@@ -26,6 +27,7 @@ mod snapshots;
 mod start;
 mod suspects;
 mod tail;
+mod ticks;
 mod trouble;
 mod unheard;
 mod watch;

@@ -47,7 +47,9 @@ pub(super) struct Beginning {
     /// Offsets that an operator skipped.
     pub(super) skipped: Skipped,
     /// Position of the newest snapshot.
-    pub(super) snapshot: Option<i64>,
+    pub(super) snapshot: Option<LogPosition>,
+    /// Ticks before the committed position, as committed, and where they begin.
+    pub(super) ticks: (Vec<LogPosition>, Option<LogPosition>),
     /// Where the state could begin anew, as committed.
     pub(super) rebuild: Option<i64>,
     /// The newest record folded before the committed offset, if the log should still have it.
@@ -74,7 +76,15 @@ pub(super) struct Partition {
     /// True once that was said.
     pub(super) stalled: bool,
     /// Position of the newest snapshot in the store.
-    pub(super) snapshot: Option<i64>,
+    pub(super) snapshot: Option<LogPosition>,
+    /// Since when no record has come.
+    pub(super) idle_since: Instant,
+    /// Said that there is no room for another tick.
+    pub(super) ticks_full: bool,
+    /// Ticks since the snapshot before the newest one, and where they begin if there were others.
+    pub(super) ticks: (Vec<LogPosition>, Option<LogPosition>),
+    /// [`Fold::early_releases`], as far as is taken into account.
+    early_releases: u64,
     /// Offset behind the last record that came, where some are skipped.
     pub(super) taken: i64,
     /// Ranges of skipped offsets that the log has told of.
@@ -84,7 +94,7 @@ pub(super) struct Partition {
     tail: Option<Tail>,
     /// The one that the log must still have, until it was seen.
     expected: Option<Tail>,
-    begun: Beginning,
+    pub(super) begun: Beginning,
 }
 
 impl Partition {
@@ -92,8 +102,8 @@ impl Partition {
     pub(super) fn new(begun: Beginning, epoch: Epoch) -> Self {
         let id = begun.id.clone();
         let mut rebuild = Rebuild::new(begun.fold.reach(), begun.rebuild);
-        if let (Some(offset), Some(watermark)) = (begun.snapshot, begun.fold.watermark()) {
-            rebuild.note(offset, watermark);
+        if let (Some(at), Some(watermark)) = (begun.snapshot, begun.fold.watermark()) {
+            rebuild.note(at.offset, watermark);
         }
         Self {
             epoch,
@@ -107,6 +117,10 @@ impl Partition {
             waiting_since: None,
             stalled: false,
             snapshot: begun.snapshot,
+            idle_since: clock::instant(),
+            ticks_full: false,
+            ticks: begun.ticks.clone(),
+            early_releases: begun.fold.early_releases(),
             taken: 0,
             told: BTreeSet::new(),
             rebuild,
@@ -228,6 +242,7 @@ impl Partition {
         let newest = self.batch.record(self.batch.len() - 1);
         self.newest_timestamp_ms = newest.timestamp_ms.or(self.newest_timestamp_ms);
         self.tail = Some(Tail::of(&newest));
+        self.idle_since = clock::instant();
     }
 
     /// Writes what the encoder kept back: a commit cuts here.
@@ -237,13 +252,22 @@ impl Partition {
     }
 
     /// The position to commit, with everything that is to be known beside it.
-    pub(super) fn position(&mut self, offset: i64, place: &Place) -> Position {
+    pub(super) fn position(&mut self, at: LogPosition, place: &Place) -> Position {
+        let offset = at.offset;
         let mut ledger = self.begun.ledger;
         ledger += &self.pending;
         assert!(ledger.balanced(), "every record has exactly one outcome: {ledger:?}");
         let Beginning { fold, origin, topic: (topic_id, partitions), skipped, .. } = &self.begun;
+        let early_releases = fold.early_releases();
+        if std::mem::replace(&mut self.early_releases, early_releases) != early_releases {
+            self.rebuild.begin_again();
+        }
         if let Some(watermark) = fold.watermark() {
             self.rebuild.note(offset, watermark);
+        }
+        let (mut ticks, ticks_from) = self.ticks.clone();
+        if failpoint::mutant() == Some(failpoint::Mutant::TickForgotten) {
+            ticks.pop();
         }
         let metadata = Metadata {
             watermark: fold.watermark(),
@@ -255,6 +279,10 @@ impl Partition {
             rebuild: self.rebuild.from(),
             tail: self.tail,
             skipped: skipped.clone(),
+            tick: at.tick,
+            ticks,
+            ticks_from,
+            lowest_held: fold.lowest_held(),
             ..Metadata::new(place.state_hash, *origin, fold.digest(), ledger)
         };
         Position { partition: self.id.clone(), offset, metadata: metadata.to_string() }
@@ -266,8 +294,8 @@ impl Partition {
         std::mem::take(&mut self.pending)
     }
 
-    /// What a snapshot at `offset` says of itself; nothing may be pending.
-    pub(super) fn header(&self, offset: i64, place: &Place) -> Header {
+    /// What a snapshot at that position says of itself; nothing may be pending.
+    pub(super) fn header(&self, position: LogPosition, place: &Place) -> Header {
         let Beginning { fold, origin, topic: (_, partitions), .. } = &self.begun;
         Header {
             pipeline: place.pipeline.clone(),
@@ -279,7 +307,7 @@ impl Partition {
             topic_id: self.begun.topic.0.clone(),
             partition: self.id.partition,
             partitions: *partitions,
-            position: LogPosition { offset, tick: 0 },
+            position,
             origin: *origin,
             watermark: fold.watermark(),
             digest: format!("{:016x}", fold.digest()),
@@ -303,6 +331,11 @@ impl Partition {
     /// Records consumed before the committed position, by all who had the partition.
     pub(super) fn consumed(&self) -> u64 {
         self.begun.ledger.consumed
+    }
+
+    /// Records that wait for the watermark at the committed position.
+    pub(super) fn held(&self) -> u64 {
+        self.begun.ledger.held
     }
 
     pub(super) fn fold(&self) -> &Fold {

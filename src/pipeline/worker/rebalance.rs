@@ -236,18 +236,20 @@ impl Worker {
             }
             match result {
                 Ok((start, beginning)) => {
-                    let committed = start.committed;
+                    let (committed, is_fresh) = (start.committed.offset, start.fresh);
                     if !self.protocol.begin(&id, epoch, start) {
                         continue;
                     }
-                    fresh |= start.fresh;
+                    fresh |= is_fresh;
                     let mut partition = Partition::new(*beginning, epoch);
                     let next = self.protocol.next(&id).expect("it has just begun");
                     self.report.begins(&id, partition.lag(committed));
+                    self.report.takes(&id, partition.held());
                     if let Some(Phase::Replaying { until }) = self.protocol.phase(&id) {
                         partition.replaying = Some((clock::instant(), next));
                         self.report.rebuilds(&id, next, until);
                     } else {
+                        partition.reconcile();
                         self.report.replay_ended_at_once(&partition, next);
                     }
                     starts.push((id.clone(), partition.reads_from(next)));

@@ -39,6 +39,13 @@ impl Rebuild {
         }
     }
 
+    /// Held records were released before their time: a state that begins before that would not have
+    /// held them too.
+    pub(super) fn begin_again(&mut self) {
+        self.from = None;
+        self.samples.clear();
+    }
+
     /// The offset, once there is one.
     pub(super) fn from(&self) -> Option<i64> {
         self.from
@@ -83,5 +90,10 @@ mod tests {
         rebuild.note(40, 111);
         assert_eq!(rebuild.from(), Some(20));
         assert_eq!(Rebuild::new(None, Some(5)).from(), None);
+        rebuild.begin_again();
+        rebuild.note(41, 112);
+        assert_eq!(rebuild.from(), None);
+        rebuild.note(50, 123);
+        assert_eq!(rebuild.from(), Some(41));
     }
 }

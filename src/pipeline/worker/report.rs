@@ -3,6 +3,7 @@
 
 use super::{
     Stop,
+    held::HeldRecords,
     partition::{Partition, Replayed},
     progress,
 };
@@ -55,11 +56,12 @@ pub struct Progress {
 /// A worker's voice.
 pub struct Report {
     worker: usize,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     health: Arc<Health>,
     progress: Progress,
     /// The assigned ones; their gauges once they have begun.
     partitions: BTreeMap<TopicPartition, Option<PartitionMetrics>>,
+    pub(super) held: HeldRecords,
     summary: WorkerSummary,
     gauges: Gauges,
     under_way: i64,
@@ -108,6 +110,7 @@ impl Report {
             health: Arc::clone(health),
             progress: progress.clone(),
             partitions: BTreeMap::new(),
+            held: HeldRecords::default(),
             summary: WorkerSummary::default(),
             gauges: Gauges::default(),
             under_way: 0,
@@ -142,6 +145,7 @@ impl Report {
         let mut gone = 0;
         for id in partitions {
             gone += usize::from(self.partitions.remove(id).is_some());
+            self.held.hands_over(id, &self.metrics);
             self.health.remove_partition(&id.topic, id.partition);
         }
         self.count_partitions(gone, false);
@@ -223,6 +227,7 @@ impl Report {
 
     pub(super) fn replay_ended(&self, partition: &mut Partition, offset: i64) {
         partition.replaying = None;
+        partition.reconcile();
         let TopicPartition { topic, partition: number } = &partition.id;
         match partition.verify() {
             Replayed::Equal => {
@@ -314,6 +319,7 @@ impl Report {
             snapshot_bytes: i64::try_from(self.snapshots.1).unwrap_or(i64::MAX),
             ..Gauges::default()
         };
+        self.held.keep(partitions, &self.metrics);
         for partition in partitions.values_mut() {
             self.gauges_of(partition, view.protocol, &mut next);
         }
@@ -332,7 +338,7 @@ impl Report {
         let lag = partition.lag(committed);
         match protocol.phase(id) {
             Some(Phase::Live) => {
-                next.at_end += u64::from(at >= partition.end && at == committed);
+                next.at_end += u64::from(at >= partition.end && protocol.is_committed(id));
             }
             Some(Phase::Replaying { until }) => {
                 next.replay_remaining += (until - at).max(0);

@@ -1,11 +1,13 @@
 //! What stands after a failure: the producer is replaced, unless the group's refusal leaves no doubt,
 //! and the committed positions are read before anything is sent again.
 
-use super::{Worker, WorkerError};
+use super::{Worker, WorkerError, metadata::Metadata};
 use crate::{
     kafka::{TopicPartition, TransactionError},
     pipeline::tasks,
     sink::{Remedy, SinkError},
+    source::Committed,
+    state::snapshot::LogPosition,
     telemetry::TransactionResult,
 };
 use rdkafka::error::KafkaError;
@@ -13,7 +15,7 @@ use std::{collections::BTreeMap, sync::mpsc, time::Duration};
 use tracing::{info, warn};
 
 /// Committed positions, none for a partition without one; or why they are not known.
-pub(super) type Answers = Result<BTreeMap<TopicPartition, Option<i64>>, KafkaError>;
+pub(super) type Answers = Result<BTreeMap<TopicPartition, Option<LogPosition>>, KafkaError>;
 
 /// Longest wait for the coordinator to take a new producer before the group is served again.
 const INITIALISE: Duration = Duration::from_secs(5);
@@ -82,7 +84,8 @@ impl Worker {
                 let committed = asker.committed(&partitions);
                 drop(asker);
                 let answer = committed.map(|committed| {
-                    committed.into_iter().map(|(id, c)| (id, c.map(|c| c.offset))).collect()
+                    let at = |c: Option<Committed>| c.as_ref().map(Metadata::position_of);
+                    committed.into_iter().map(|(id, c)| (id, at(c))).collect()
                 });
                 drop(sender.send(answer));
             };
@@ -113,7 +116,7 @@ impl Worker {
 
     fn resolve(
         &mut self,
-        committed: &BTreeMap<TopicPartition, Option<i64>>,
+        committed: &BTreeMap<TopicPartition, Option<LogPosition>>,
     ) -> Result<(), WorkerError> {
         let resolution = self.protocol.resolved(committed);
         let again: Vec<u64> = resolution.again.iter().map(|epoch| epoch.number()).collect();

@@ -39,7 +39,7 @@ struct Job {
 struct Done {
     id: TopicPartition,
     /// The position, if the snapshot stands.
-    position: Option<i64>,
+    position: Option<LogPosition>,
     bytes: u64,
 }
 
@@ -102,6 +102,17 @@ impl Snapshots {
         (ages.max(), self.schedules.values().map(|s| s.bytes).sum())
     }
 
+    /// The next snapshot of the partition is due at once.
+    pub(super) fn hurry(&mut self, partition: &Partition) {
+        let consumed = partition.consumed();
+        self.follow(&partition.id, consumed).due = clock::instant();
+    }
+
+    /// True if states are stored at all.
+    pub(super) fn are_kept(&self) -> bool {
+        self.jobs.is_some()
+    }
+
     fn is_due(&mut self, partition: &Partition) -> bool {
         let (records, consumed) = (self.options.records, partition.consumed());
         let busy = self.under_way.is_some();
@@ -158,7 +169,7 @@ impl Worker {
                 (schedule.taken, schedule.bytes) = (Some(clock::instant()), done.bytes);
             }
             if let Some(partition) = self.partitions.get_mut(&done.id) {
-                partition.snapshot = partition.snapshot.max(Some(position));
+                partition.stored(position);
             }
         }
     }
@@ -210,7 +221,7 @@ impl Writer {
         }
     }
 
-    fn write(&self, job: Job) -> (Option<i64>, u64) {
+    fn write(&self, job: Job) -> (Option<LogPosition>, u64) {
         let Job { id, header, state } = job;
         let (topic, partition, at) = (&id.topic, id.partition, header.position);
         let mut bytes = Vec::new();
@@ -251,7 +262,7 @@ impl Writer {
         self.metrics.snapshots_total(SnapshotResult::Written).inc();
         debug!(topic, partition, position = %at, bytes = size, "snapshot stored");
         self.tidy(&header, at);
-        (Some(at.offset), size)
+        (Some(at), size)
     }
 
     fn failed(&self, id: &TopicPartition, reason: &str) {

@@ -15,6 +15,8 @@ pub(super) enum Event {
     Notice(Notice),
     /// Folding these offsets panicked.
     Panicked(OffsetRange),
+    /// Releasing the held records, of which these offsets are the first, panicked.
+    TickPanicked(OffsetRange),
     /// The log has another record at this offset than the one that was folded.
     Rewritten(i64),
 }

@@ -33,3 +33,4 @@ mod poison;
 mod rewritten;
 mod security;
 mod starts;
+mod ticks;

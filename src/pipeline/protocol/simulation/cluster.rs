@@ -4,6 +4,7 @@
 //! come from a member of the current generation, never that it owns the partition, and it takes
 //! them from somebody without member id. Requests and answers may get lost.
 
+use crate::state::snapshot::LogPosition;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) const PARTITIONS: usize = 3;
@@ -16,11 +17,14 @@ pub(super) struct Vector {
     pub(super) value: u64,
 }
 
-/// A committed position, and the digest beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A committed position, and what is said beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Committed {
-    pub(super) offset: i64,
+    pub(super) position: LogPosition,
     pub(super) digest: u64,
+    pub(super) ticks: Vec<LogPosition>,
+    /// The ticks that were made, for the judge alone.
+    pub(super) made: Vec<LogPosition>,
 }
 
 /// What a member is told.
@@ -166,7 +170,7 @@ impl Cluster {
         if open.into_iter().any(|open| open.offsets.contains_key(&partition)) {
             return Err(Failure::Uncertain);
         }
-        Ok(self.committed[partition])
+        Ok(self.committed[partition].clone())
     }
 
     /// A new producer of that id: what the one before had open is over.
@@ -212,7 +216,7 @@ impl Cluster {
             if fenced {
                 return Err(Failure::Rebalanced);
             }
-            self.transaction(id, epoch)?.offsets.extend(offsets.iter().copied());
+            self.transaction(id, epoch)?.offsets.extend(offsets.iter().cloned());
             Ok(())
         })
     }
@@ -220,7 +224,7 @@ impl Cluster {
     /// Offsets by themselves, outside of any transaction.
     pub(super) fn commit_offsets(&mut self, offsets: &[(usize, Committed)]) {
         for (partition, committed) in offsets {
-            self.committed[*partition] = Some(*committed);
+            self.committed[*partition] = Some(committed.clone());
         }
     }
 

@@ -1,19 +1,21 @@
-//! A deterministic simulation: seeded schedules of folds, commits, snapshots, rebalances, crashes,
-//! stalls and lost answers over a simulated cluster, with the protocol that the daemon runs.
+//! A deterministic simulation: seeded schedules of folds, ticks, commits, snapshots, rebalances,
+//! crashes, stalls and lost answers over a simulated cluster, with the protocol that the daemon runs.
 //!
-//! At the end of a schedule every record must have exactly one vector, in order, with the value
-//! that a fold of the whole log gives. Planted faults must be noticed, and every kind of action
+//! At the end of a schedule every record that does not wait must have exactly one vector, in order,
+//! with the value that a fold of the whole log gives, with the ticks that stand at their places. Planted faults must be noticed, and every kind of action
 //! must have happened.
 
 mod cluster;
+mod fold;
 mod worker;
 
 use super::super::failpoint::Mutant;
 use cluster::{Cluster, Network, PARTITIONS};
+use fold::Fold;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
-use worker::{Fold, Store, Worker};
+use worker::{Store, Worker};
 
 /// What happened in schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,9 @@ enum Action {
     Rejoined,
     Unstable,
     Replayed,
+    Ticked,
+    TickReplayed,
+    TickAlone,
     Marker,
     Guarded,
     Committed,
@@ -43,13 +48,16 @@ enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 25] = [
         Self::Assigned,
         Self::Revoked,
         Self::Lost,
         Self::Rejoined,
         Self::Unstable,
         Self::Replayed,
+        Self::Ticked,
+        Self::TickReplayed,
+        Self::TickAlone,
         Self::Marker,
         Self::Guarded,
         Self::Committed,
@@ -186,7 +194,8 @@ impl Simulation {
         let Self { cluster, store, workers, random, .. } = self;
         let Some(worker) = &mut workers[id] else { return };
         let partition = worker.owned(turn);
-        match random.random_range(0..12) {
+        match random.random_range(0..13) {
+            12 => worker.tick(partition, seen),
             0 => worker.serve(cluster, store, seen),
             1 => worker.look_up(cluster, store, seen),
             2..5 => worker.fold(partition, cluster, seen),
@@ -222,7 +231,9 @@ impl Simulation {
             }
             let caught_up = (0..PARTITIONS).all(|partition| {
                 let end = i64::try_from(cluster.log[partition].len()).unwrap();
-                cluster.committed(partition).is_ok_and(|c| c.map_or(0, |c| c.offset) == end)
+                cluster
+                    .committed(partition)
+                    .is_ok_and(|c| c.map_or(0, |c| c.position.offset) == end)
             });
             if caught_up {
                 return;
@@ -239,10 +250,17 @@ impl Simulation {
         for partition in 0..PARTITIONS {
             let mut fold = Fold::default();
             let log = &self.cluster.log[partition];
-            let expected: Vec<(i64, u64)> = (0..)
-                .zip(log)
-                .filter_map(|(offset, entry)| Some((offset, fold.advance(*entry)?)))
-                .collect();
+            let committed = self.cluster.committed(partition).ok().flatten();
+            let mut ticks = committed.map(|c| c.made).unwrap_or_default().into_iter().peekable();
+            let mut expected: Vec<(i64, u64)> = Vec::new();
+            for (offset, entry) in (0..).zip(log.iter().map(Some).chain([None])) {
+                while ticks.next_if(|tick| tick.offset == offset).is_some() {
+                    expected.extend(fold.tick());
+                }
+                if let Some(entry) = entry {
+                    expected.extend(fold.advance(*entry));
+                }
+            }
             let of_partition = self.cluster.output.iter().filter(|v| v.partition == partition);
             let found: Vec<(i64, u64)> = of_partition.map(|v| (v.offset, v.value)).collect();
             if found != expected {
@@ -284,6 +302,7 @@ fn every_planted_fault_is_noticed() {
         Mutant::SnapshotUncommitted,
         Mutant::WrongPosition,
         Mutant::ResetToEarliest,
+        Mutant::TickForgotten,
     ] {
         let noticed = (0..20_000).find(|seed| {
             let run = || Simulation::new(*seed, Some(mutant)).run(&mut Seen::default());

@@ -3,32 +3,17 @@
 use super::{
     Action, Seen,
     cluster::{Cluster, Committed, Event, Failure, Member, Network, Vector},
+    fold::Fold,
 };
 use crate::pipeline::{
     failpoint::Mutant,
-    protocol::{Epoch, Limit, Move, Protocol, Start, Step, usable_snapshots},
+    protocol::{Epoch, Limit, Move, Protocol, Start, Step, at, usable_snapshots},
 };
+use crate::state::snapshot::LogPosition;
 use std::collections::BTreeMap;
 
-/// State of a partition: a hash over every record before `next`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Fold {
-    pub(super) next: i64,
-    pub(super) value: u64,
-}
-
-impl Fold {
-    /// Takes one entry of the log in and gives the value as of it, or none for a marker.
-    pub(super) fn advance(&mut self, entry: Option<u64>) -> Option<u64> {
-        self.next += 1;
-        let record = entry?;
-        self.value = (self.value ^ record).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17);
-        Some(self.value)
-    }
-}
-
 /// Snapshots of each partition by their position, shared by all workers.
-pub(super) type Store = BTreeMap<(usize, i64), Fold>;
+pub(super) type Store = BTreeMap<(usize, LogPosition), Fold>;
 
 #[derive(Debug)]
 struct Message {
@@ -44,6 +29,8 @@ pub(super) struct Worker {
     mutant: Option<Mutant>,
     protocol: Protocol<usize>,
     folds: BTreeMap<usize, Fold>,
+    /// Ticks of each partition since the beginning of its log.
+    ticks: BTreeMap<usize, Vec<LogPosition>>,
     outbox: Vec<Message>,
     sent: usize,
     producer: u64,
@@ -63,6 +50,7 @@ impl Worker {
             mutant,
             protocol: Protocol::new(true, mutant),
             folds: BTreeMap::new(),
+            ticks: BTreeMap::new(),
             outbox: Vec::new(),
             sent: 0,
             producer,
@@ -152,50 +140,97 @@ impl Worker {
                 return;
             }
         };
-        let (fold, start) = match committed {
-            None => (Fold::default(), Start { from: 0, committed: 0, fresh: true }),
-            Some(Committed { offset, .. }) => {
-                let of_partition = store.range((partition, 0)..(partition + 1, 0));
-                let positions = usable_snapshots(of_partition.map(|((_, s), _)| *s), offset, 0);
+        let mut known = Vec::new();
+        let (mut fold, start) = match committed {
+            None => {
+                let start = Start { from: 0, committed: at(0), ticks: Vec::new(), fresh: true };
+                (Fold::default(), start)
+            }
+            Some(Committed { position: committed, ticks, .. }) => {
+                let of_partition = store.range((partition, at(0))..(partition + 1, at(0)));
+                let positions = usable_snapshots(of_partition.map(|((_, s), _)| *s), committed, 0);
                 let position = positions.first().copied();
-                let fold = position.map_or_else(Fold::default, |s| store[&(partition, s)]);
-                (fold, Start { from: position.unwrap_or(0), committed: offset, fresh: false })
+                let fold = position.map_or_else(Fold::default, |s| store[&(partition, s)].clone());
+                let from = position.unwrap_or(at(0));
+                known.clone_from(&ticks);
+                let ticks = ticks.iter().filter(|tick| **tick > from).map(|tick| tick.offset);
+                let (from, ticks) = (from.offset, ticks.collect());
+                (fold, Start { from, committed, ticks, fresh: false })
             }
         };
+        let is_replay = start.from < start.committed.offset || !start.ticks.is_empty();
         if self.protocol.begin(&partition, epoch, start) {
-            if start.from < start.committed {
+            if is_replay {
                 seen.note(Action::Replayed);
             }
-            self.folds
-                .insert(partition, Fold { next: self.protocol.next(&partition).unwrap(), ..fold });
+            self.ticks.insert(partition, known);
+            fold.next = self.protocol.next(&partition).unwrap();
+            self.folds.insert(partition, fold);
         }
+    }
+
+    /// The partition is idle: what it holds goes.
+    pub(super) fn tick(&mut self, partition: usize, seen: &mut Seen) {
+        let Some(fold) = self.folds.get_mut(&partition).filter(|fold| fold.holds()) else {
+            return;
+        };
+        if self.protocol.limit(&partition) != Some(Limit::Emit) {
+            return;
+        }
+        seen.note(Action::Ticked);
+        let released = fold.tick();
+        self.protocol.ticked(&partition);
+        let position = self.protocol.position(&partition).unwrap();
+        self.ticks.entry(partition).or_default().push(position);
+        self.emit(partition, &released);
+    }
+
+    fn emit(&mut self, partition: usize, released: &[(i64, u64)]) {
+        let epoch = self.protocol.epoch(&partition).unwrap();
+        let message = |(offset, value): &(i64, u64)| {
+            let vector = Vector { partition, offset: *offset, value: *value };
+            Message { epoch, vector }
+        };
+        self.outbox.extend(released.iter().map(message));
     }
 
     /// Folds the next entry of a partition.
     pub(super) fn fold(&mut self, partition: usize, cluster: &Cluster, seen: &mut Seen) {
         let Some(limit) = self.protocol.limit(&partition) else { return };
         let Some(fold) = self.folds.get_mut(&partition) else { return };
+        if limit == Limit::SilentTick {
+            seen.note(Action::TickReplayed);
+            fold.tick();
+            let (next, digest) = (fold.next, fold.digest());
+            let ended = self.protocol.ticked(&partition);
+            self.compare(ended, partition, (next, digest), cluster);
+            return;
+        }
         let Some(entry) = cluster.log[partition].get(usize::try_from(fold.next).unwrap()) else {
             return;
         };
-        let offset = fold.next;
-        let value = fold.advance(*entry);
-        let (next, digest) = (fold.next, fold.value);
+        let released = fold.advance(*entry);
+        let (next, digest) = (fold.next, fold.digest());
         let ended = self.protocol.advanced(&partition, next);
-        match (limit, value) {
-            (Limit::Emit, Some(value)) => {
-                let epoch = self.protocol.epoch(&partition).unwrap();
-                let vector = Vector { partition, offset, value };
-                self.outbox.push(Message { epoch, vector });
+        if limit == Limit::Emit {
+            if entry.is_none() {
+                seen.note(Action::Marker);
             }
-            (Limit::Emit, None) => seen.note(Action::Marker),
-            (Limit::Silent { .. }, _) => {}
+            self.emit(partition, &released);
         }
-        if ended
-            && cluster
-                .committed(partition)
-                .is_ok_and(|c| c.is_some_and(|c| c.offset == next && c.digest != digest))
-        {
+        self.compare(ended, partition, (next, digest), cluster);
+    }
+
+    /// At the end of a replay the state must be the one that was committed.
+    fn compare(
+        &mut self,
+        ended: bool,
+        partition: usize,
+        (next, digest): (i64, u64),
+        cluster: &Cluster,
+    ) {
+        let differs = |c: &Committed| c.position.offset == next && c.digest != digest;
+        if ended && cluster.committed(partition).is_ok_and(|c| c.as_ref().is_some_and(differs)) {
             self.divergences += 1;
         }
     }
@@ -232,6 +267,12 @@ impl Worker {
                     return;
                 }
                 let offsets = self.offsets(&moves);
+                for (partition, committed) in &offsets {
+                    let before = cluster.committed(*partition).ok().flatten();
+                    if before.is_some_and(|b| b.position.offset == committed.position.offset) {
+                        seen.note(Action::TickAlone);
+                    }
+                }
                 let id = (self.id, self.producer);
                 match cluster.send_offsets(id, member, &offsets, network) {
                     Ok(()) => self.protocol.offsets_sent(),
@@ -273,7 +314,7 @@ impl Worker {
         let mut answers = BTreeMap::new();
         for partition in partitions {
             let Ok(committed) = cluster.committed(*partition) else { return };
-            answers.insert(*partition, committed.map(|c| c.offset));
+            answers.insert(*partition, committed.map(|c| c.position));
         }
         let resolution = self.protocol.resolved(&answers);
         if !resolution.stands.is_empty() {
@@ -292,8 +333,13 @@ impl Worker {
 
     fn offsets(&self, moves: &[Move<usize>]) -> Vec<(usize, Committed)> {
         let committed = |m: &Move<usize>| {
-            let digest = self.folds.get(&m.id).map_or(0, |fold| fold.value);
-            (m.id, Committed { offset: m.to, digest })
+            let digest = self.folds.get(&m.id).map_or(0, Fold::digest);
+            let made = self.ticks.get(&m.id).cloned().unwrap_or_default();
+            let mut ticks = made.clone();
+            if self.mutant == Some(Mutant::TickForgotten) {
+                ticks.pop();
+            }
+            (m.id, Committed { position: m.to, digest, ticks, made })
         };
         moves.iter().map(committed).collect()
     }
@@ -309,7 +355,7 @@ impl Worker {
         let (Some(position), Some(fold)) = (position, self.folds.get(&partition)) else {
             return false;
         };
-        store.entry((partition, position)).or_insert(*fold);
+        store.entry((partition, position)).or_insert_with(|| fold.clone());
         true
     }
 }

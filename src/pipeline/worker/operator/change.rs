@@ -9,9 +9,9 @@ use super::{
     Operator, OperatorError,
 };
 use crate::{
-    pipeline::snapshots,
+    pipeline::{protocol::at, snapshots, spec::Order},
     source::Position,
-    state::snapshot::{Header, Ledger, OffsetRange},
+    state::snapshot::{Header, Ledger, LogPosition, OffsetRange},
 };
 use std::fmt;
 use tracing::warn;
@@ -37,6 +37,10 @@ impl Operator {
     /// it, it moves behind them.
     pub fn plan_skip(&self, from: i64, to: i64) -> Result<Change, OperatorError> {
         let (lookup, _, committed, metadata) = self.standing()?;
+        let in_order = self.recovery.definition.spec().source.order == Order::EventTime;
+        if in_order && from < committed && from.max(metadata.origin) < to.min(committed) {
+            return Err(OperatorError::HeldOrReleased { from, committed });
+        }
         if to > lookup.high {
             return Err(OperatorError::Range { from, to, high: lookup.high });
         }
@@ -61,9 +65,11 @@ impl Operator {
         let to = to.min(committed);
         let found = self.newest(&looked, to, lookup.low);
         let (offset, metadata, what) = if let Some(header) = found {
+            self.refuse_newer(&looked, header.position)?;
             let offset = header.position.offset;
-            (offset, self.metadata_of(header), "the newest usable snapshot")
+            (offset, self.metadata_of(header, metadata), "the newest usable snapshot")
         } else if metadata.origin <= to && metadata.origin >= lookup.low {
+            self.refuse_newer(&looked, at(metadata.origin))?;
             let fold = self.recovery.definition.fold(Some(looked.partitions));
             let Metadata { state_hash, origin, cluster, topic_id, partitions, .. } = metadata;
             let empty = Metadata {
@@ -100,8 +106,7 @@ impl Operator {
         for entry in entries {
             match snapshots::verify(store, entry, Some(&self.recovery.definition)) {
                 Ok(snapshots::Inspected { header, .. }) => {
-                    let at = header.position;
-                    if at.tick == 0 && header.skipped.next_kept(at.offset) >= low {
+                    if header.skipped.next_kept(header.position.offset) >= low {
                         return Some(header);
                     }
                 }
@@ -111,15 +116,30 @@ impl Operator {
         None
     }
 
-    fn metadata_of(&self, header: Header) -> Metadata {
+    /// In order of event time what is folded again may tick elsewhere: snapshots behind would then
+    /// hold another state than the one that comes to their positions.
+    fn refuse_newer(&self, looked: &Looked, to: LogPosition) -> Result<(), OperatorError> {
+        let newer = looked.entries.iter().filter(|entry| entry.name.position > to).count();
+        if newer > 0 && self.recovery.definition.spec().source.idle_us().is_some() {
+            return Err(OperatorError::NewerSnapshots { newer, to });
+        }
+        Ok(())
+    }
+
+    /// The metadata of a snapshot's position; ticks before it are those that `known` has.
+    fn metadata_of(&self, header: Header, known: Metadata) -> Metadata {
+        let at = header.position;
         Metadata {
+            tick: at.tick,
+            ticks: known.ticks.into_iter().filter(|tick| *tick <= at).collect(),
+            ticks_from: known.ticks_from,
             watermark: header.watermark,
             digest: u64::from_str_radix(&header.digest, 16).ok(),
             platform: Some(platform_hash(&header.platform)),
             cluster: header.cluster_id,
             topic_id: header.topic_id,
             partitions: Some(header.partitions),
-            snapshot: Some(header.position.offset),
+            snapshot: Some(at),
             skipped: header.skipped,
             ..Metadata::new(self.recovery.place.state_hash, header.origin, 0, header.ledger)
         }
@@ -144,9 +164,10 @@ fn skip(
         until <= range.from.max(origin) || metadata.skipped.covers(range.from.max(origin), until)
     });
     let offset = skipped.next_kept(committed);
+    let tick = if offset == committed { metadata.tick } else { 0 };
     // A record that cannot be read any more is not asked for.
     let tail = metadata.tail.filter(|tail| !range.contains(tail.offset));
-    Ok((offset, Metadata { digest, tail, skipped, ..metadata }))
+    Ok((offset, Metadata { digest, tail, skipped, tick, ..metadata }))
 }
 
 #[cfg(test)]

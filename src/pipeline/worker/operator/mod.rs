@@ -21,6 +21,7 @@ use crate::{
     pipeline::{Definition, supervisor},
     settings::Settings,
     source::{CommitError, Lookup, Source, SourceError},
+    state::snapshot::LogPosition,
     store::SnapshotStore,
     telemetry::{BuildInfo, Metrics},
 };
@@ -69,6 +70,28 @@ pub enum OperatorError {
         to: i64,
         /// End of the log.
         high: i64,
+    },
+    /// In order of event time what was consumed decides when others go.
+    #[error(
+        "offset {from} was consumed before the committed offset {committed}: in order of event time it \
+         is held, or has decided what was released when; `partition rewind` to before it, then skip it"
+    )]
+    HeldOrReleased {
+        /// First offset to skip.
+        from: i64,
+        /// The group's position.
+        committed: i64,
+    },
+    /// What is folded again may come to other states than those stored.
+    #[error(
+        "{newer} snapshots are newer than {to}: records folded again may be released at other places, \
+         and these would not fit any more; remove them first (`millstream state rm`)"
+    )]
+    NewerSnapshots {
+        /// How many.
+        newer: usize,
+        /// Where it would go back to.
+        to: LogPosition,
     },
     /// No room for another range.
     #[error(

@@ -35,6 +35,9 @@ struct ShownMetadata {
     watermark: Option<i64>,
     totals: Ledger,
     snapshot: Option<i64>,
+    /// Ticks at the committed offset, and the lowest offset of a held record.
+    tick: u32,
+    lowest_held: Option<i64>,
     skipped: Vec<OffsetRange>,
 }
 
@@ -49,12 +52,14 @@ impl Shown {
                 digest: m.digest.map(|digest| format!("{digest:016x}")),
                 watermark: m.watermark,
                 totals: m.ledger,
-                snapshot: m.snapshot,
+                snapshot: m.snapshot.map(|at| at.offset),
+                tick: m.tick,
+                lowest_held: m.lowest_held,
                 skipped: m.skipped.into(),
             });
         let (code, decision) = match &looked.decision {
             Ok(start) if start.fresh => {
-                ("STARTS", format!("begins empty at offset {}", start.committed))
+                ("STARTS", format!("begins empty at offset {}", start.committed.offset))
             }
             Ok(start) => {
                 let from = match (start.snapshots.first(), start.empty_from()) {
@@ -118,6 +123,12 @@ impl fmt::Display for ShownMetadata {
         }
         if let Some(snapshot) = self.snapshot {
             writeln!(f, "snapshot    {snapshot}")?;
+        }
+        if let Some(lowest) = self.lowest_held {
+            writeln!(f, "held        from offset {lowest} on")?;
+        }
+        if self.tick > 0 {
+            writeln!(f, "ticks       {} at the committed offset", self.tick)?;
         }
         writeln!(f, "skipped     {}", listed(&self.skipped))
     }

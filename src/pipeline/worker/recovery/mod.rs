@@ -15,8 +15,13 @@ use super::{
 };
 use crate::{
     kafka::{TopicIdentity, TopicPartition},
-    pipeline::{Definition, Fold, clock, failpoint, protocol, protocol::Epoch, tasks},
+    pipeline::{
+        Definition, Fold, clock, failpoint, protocol,
+        protocol::{Epoch, at},
+        tasks,
+    },
     source::{Asker, Lookup},
+    state::snapshot::LogPosition,
     store::{Entry, PartitionKey, SnapshotStore, StoreError},
     telemetry::Metrics,
 };
@@ -255,7 +260,7 @@ impl Recovery {
         let topic = (key.topic_id.clone(), partitions);
         let mut away = None;
         for entry in &entries {
-            let at = entry.name.position.offset;
+            let at = entry.name.position;
             if !start.snapshots.contains(&at) {
                 continue;
             }
@@ -269,7 +274,7 @@ impl Recovery {
             return Err(error.into());
         }
         let Some(from) = start.empty_from() else {
-            return Ok(Err(Stop::ReplayGap { origin: start.origin, low: start.low }));
+            return Ok(Err(start.gap()));
         };
         let mut start = start;
         if !start.has_origin {
@@ -281,7 +286,9 @@ impl Recovery {
                  from there, values agree to 1e-9, the digest begins anew"
             );
             (start.origin, start.digest) = (from, None);
-        } else if !start.fresh && self.store.is_some() && start.origin < start.committed {
+            // There are none behind it, and who begins there needs none before.
+            start.ticks = (Vec::new(), None);
+        } else if !start.fresh && self.store.is_some() && start.origin < start.committed.offset {
             debug!(
                 topic = key.topic,
                 partition = key.partition,
@@ -289,7 +296,7 @@ impl Recovery {
             );
         }
         let fold = self.definition.fold(Some(partitions));
-        Ok(Ok(self.ready(start, from, fold, topic)))
+        Ok(Ok(self.ready(start, at(from), fold, topic)))
     }
 
     /// What a start would find of one partition, and what it would decide.
@@ -327,7 +334,7 @@ impl Recovery {
             Ok((entries, others)) => (entries, others, None),
             Err(error) => (Vec::new(), false, Some(error)),
         };
-        let positions: Vec<i64> = entries.iter().map(|e| e.name.position.offset).collect();
+        let positions: Vec<LogPosition> = entries.iter().map(|e| e.name.position).collect();
         let facts = Facts {
             lookup,
             topic_id: key.topic_id.as_deref(),
@@ -360,15 +367,16 @@ impl Recovery {
     fn ready(
         &self,
         start: Start,
-        from: i64,
+        from: LogPosition,
         fold: Fold,
         topic: (Option<String>, i32),
     ) -> (protocol::Start, Box<Beginning>) {
+        let to_make = start.ticks_behind(from);
         let Start { partition: id, origin, committed, end, digest, ledger, skipped, .. } = start;
-        let Start { fresh, rebuild, tail, .. } = start;
-        let snapshot = (from > origin).then_some(from);
+        let Start { fresh, rebuild, tail, ticks, .. } = start;
+        let snapshot = (from > at(origin)).then_some(from);
         // What is skipped may be gone from the log: nothing is read of it.
-        let from = skipped.next_kept(from).min(committed);
+        let from = skipped.next_kept(from.offset).min(committed.offset);
         let emitter = self.definition.emitter(Some(self.output_partitions));
         let beginning = Beginning {
             id,
@@ -381,9 +389,10 @@ impl Recovery {
             topic,
             skipped,
             snapshot,
+            ticks,
             rebuild,
             tail,
         };
-        (protocol::Start { from, committed, fresh }, Box::new(beginning))
+        (protocol::Start { from, committed, ticks: to_make, fresh }, Box::new(beginning))
     }
 }

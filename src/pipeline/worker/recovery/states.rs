@@ -76,7 +76,8 @@ impl Recovery {
             let what = "other offsets before it were skipped than the committed ones";
             return refused(SnapshotRejection::Definition, what);
         }
-        let at_committed = start.skipped.next_kept(at) >= start.committed;
+        let at_committed = start.skipped.next_kept(at) >= start.committed.offset
+            && start.ticks_behind(header.position).is_empty();
         let differs = start.digest.is_some_and(|committed| committed != fold.digest());
         if digest != header.digest || (at_committed && differs) {
             return refused(SnapshotRejection::Corrupt, "its digest is not the committed one");

@@ -15,7 +15,7 @@ use crate::{
         spec::{OutOfRange, Start as StartAt},
     },
     source::Lookup,
-    state::snapshot::{Ledger, Skipped},
+    state::snapshot::{Ledger, LogPosition, Skipped},
 };
 
 /// Where a partition begins, before a snapshot was read.
@@ -24,8 +24,8 @@ pub(super) struct Start {
     pub(super) partition: TopicPartition,
     /// First offset ever folded: where a rebuild without a snapshot begins.
     pub(super) origin: i64,
-    /// Next offset to emit for.
-    pub(super) committed: i64,
+    /// Next offset to emit for, and the ticks there.
+    pub(super) committed: LogPosition,
     /// Offset behind the last record of the log.
     pub(super) end: i64,
     /// Digest that the state must have at `committed`, where it can be compared.
@@ -37,8 +37,11 @@ pub(super) struct Start {
     /// Offsets that an operator skipped.
     pub(super) skipped: Skipped,
     /// Positions of snapshots to try, the newest first.
-    pub(super) snapshots: Vec<i64>,
-    /// True if the log still has the origin, or what it lost of the records behind it is skipped.
+    pub(super) snapshots: Vec<LogPosition>,
+    /// Ticks before `committed`, and where they begin if there were others before.
+    pub(super) ticks: (Vec<LogPosition>, Option<LogPosition>),
+    /// True if the log still has the origin, or what it lost of the records behind it is skipped, and
+    /// all ticks since then are known.
     pub(super) has_origin: bool,
     /// Where the state can begin anew with what the log has, as good though not the same to the bit.
     pub(super) rebuild: Option<i64>,
@@ -53,6 +56,20 @@ impl Start {
     /// where only a snapshot helps.
     pub(super) fn empty_from(&self) -> Option<i64> {
         if self.has_origin { Some(self.origin) } else { self.rebuild }
+    }
+
+    /// Why it cannot begin where neither a snapshot nor an empty state helps.
+    pub(super) fn gap(&self) -> Stop {
+        match self.ticks.1 {
+            Some(from) if self.origin >= self.low => Stop::TicksForgotten { from },
+            _ => Stop::ReplayGap { origin: self.origin, low: self.low },
+        }
+    }
+
+    /// Offsets of the ticks that a state at `from` has still to make.
+    pub(super) fn ticks_behind(&self, from: LogPosition) -> Vec<i64> {
+        let behind = self.ticks.0.iter().filter(|tick| **tick > from && **tick <= self.committed);
+        behind.map(|tick| tick.offset).collect()
     }
 }
 
@@ -79,7 +96,7 @@ pub(super) struct Facts<'a> {
     /// Partitions that the topic had when its other partitions were committed.
     pub(super) partitions_before: Option<i32>,
     /// Positions of this partition's snapshots under this definition.
-    pub(super) snapshots: &'a [i64],
+    pub(super) snapshots: &'a [LogPosition],
     /// True if there are snapshots of this partition under another definition or topic id.
     pub(super) other_snapshots: bool,
     /// How far this process has seen the group in the partition.
@@ -91,7 +108,7 @@ impl Facts<'_> {
     /// ahead of the position may be one that an operator went back behind.
     pub(super) fn is_doubtful(&self) -> bool {
         let Some(committed) = &self.lookup.committed else { return self.was_here() };
-        let mut were = self.snapshots.iter().copied().chain(self.seen);
+        let mut were = self.snapshots.iter().map(|at| at.offset).chain(self.seen);
         were.any(|was| self.is_ahead(was, committed.offset))
     }
 
@@ -112,7 +129,7 @@ pub(super) fn decide(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
     let Some(committed) = &lookup.committed else { return first(facts, rules) };
     let Some(metadata) = Metadata::parse(&committed.metadata) else {
         let start = in_range(lookup, rules, || begin_empty(lookup, committed.offset))?;
-        let is_theirs = start.committed == committed.offset;
+        let is_theirs = start.committed.offset == committed.offset;
         return if rules.migrate || !is_theirs {
             Ok(start)
         } else {
@@ -143,7 +160,7 @@ pub(super) fn decide(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
         return Err(Stop::OtherDefinition { ours, theirs });
     }
     if start.empty_from().is_none() && start.snapshots.is_empty() {
-        return Err(Stop::ReplayGap { origin: start.origin, low: lookup.low });
+        return Err(start.gap());
     }
     Ok(start)
 }
@@ -205,33 +222,44 @@ fn resume(facts: &Facts<'_>, metadata: &Metadata, rules: &Rules) -> Start {
     let ours = facts.snapshots.iter().copied().filter(|_| same);
     // Records that are skipped are not missed: a position before them is as good as one behind.
     let begins = |at: i64| metadata.skipped.next_kept(at).min(committed);
-    let begins_at: Vec<(i64, i64)> =
-        ours.filter(|at| *at <= committed).map(|at| (begins(at), at)).collect();
-    let usable = usable_snapshots(begins_at.iter().map(|(at, _)| *at), committed, lookup.low);
-    let mut snapshots: Vec<i64> =
+    let position = LogPosition { offset: committed, tick: metadata.tick };
+    // Without the ticks behind it a state cannot be brought to the committed position.
+    let knows_ticks = |at: &LogPosition| metadata.ticks_from.is_none_or(|from| *at >= from);
+    let lifted = |at: LogPosition| match begins(at.offset) {
+        same if same == at.offset => at,
+        offset => LogPosition { offset, tick: 0 },
+    };
+    let begins_at: Vec<(LogPosition, LogPosition)> =
+        ours.filter(|at| *at <= position && knows_ticks(at)).map(|at| (lifted(at), at)).collect();
+    let usable = usable_snapshots(begins_at.iter().map(|(at, _)| *at), position, lookup.low);
+    let mut snapshots: Vec<LogPosition> =
         begins_at.into_iter().filter(|(at, _)| usable.contains(at)).map(|(_, at)| at).collect();
     snapshots.sort_unstable_by(|a, b| b.cmp(a));
     Start {
         partition: lookup.partition.clone(),
         origin: metadata.origin,
-        committed,
+        committed: position,
         end: lookup.high,
         digest: metadata.digest.filter(|_| comparable),
         ledger: metadata.ledger,
         tail: metadata.tail.filter(|tail| tail.offset >= lookup.low),
         skipped: metadata.skipped.clone(),
         snapshots,
-        has_origin: begins(metadata.origin) >= lookup.low,
+        ticks: (metadata.ticks.clone(), metadata.ticks_from),
+        // Another definition begins from its records: old ticks are no part of what it promises.
+        has_origin: begins(metadata.origin) >= lookup.low
+            && (metadata.ticks_from.is_none() || !same),
         rebuild: rebuild(metadata).filter(|at| same && begins(*at) >= lookup.low),
         low: lookup.low,
         fresh: false,
     }
 }
 
-/// Where a state can begin anew: not where records are held, nor where nothing is known of it.
+/// Where a state can begin anew: not before a tick, nor where nothing is known of it.
 fn rebuild(metadata: &Metadata) -> Option<i64> {
-    let is_plain = metadata.ticks.is_empty() && metadata.lowest_held.is_none();
-    metadata.rebuild.filter(|_| is_plain && metadata.digest.is_some())
+    let newest = metadata.ticks.iter().chain(&metadata.ticks_from).map(|tick| tick.offset).max();
+    let rebuild = metadata.rebuild.filter(|at| newest.is_none_or(|tick| tick <= *at));
+    rebuild.filter(|_| metadata.digest.is_some())
 }
 
 /// An empty state at `at`, which becomes its origin.
@@ -239,7 +267,7 @@ fn begin_empty(lookup: &Lookup, at: i64) -> Start {
     Start {
         partition: lookup.partition.clone(),
         origin: at,
-        committed: at,
+        committed: LogPosition { offset: at, tick: 0 },
         end: lookup.high,
         digest: None,
         ledger: Ledger::default(),
@@ -247,6 +275,7 @@ fn begin_empty(lookup: &Lookup, at: i64) -> Start {
         skipped: Skipped::default(),
         rebuild: None,
         snapshots: Vec::new(),
+        ticks: (Vec::new(), None),
         has_origin: true,
         low: lookup.low,
         fresh: true,

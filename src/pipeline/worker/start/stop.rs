@@ -1,5 +1,7 @@
 //! Why a partition cannot begin or go on.
 
+use crate::state::snapshot::LogPosition;
+
 /// A person decides; nothing is skipped or read twice by accident.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
@@ -51,6 +53,16 @@ pub enum Stop {
         origin: i64,
         /// First offset in the log.
         low: i64,
+    },
+    /// No state is at hand from which on all ticks are known.
+    #[error(
+        "the state cannot be rebuilt: the ticks that released held records are known from position \
+         {from} on only, and no snapshot since then can be used; values would be wrong without them; \
+         bring a snapshot back, or reset the group's offsets to begin anew"
+    )]
+    TicksForgotten {
+        /// Where the ticks that are known begin.
+        from: LogPosition,
     },
     /// The definition's stateful part is another than the one that was committed.
     #[error(
@@ -149,6 +161,7 @@ impl Stop {
             Self::LogTruncated { .. } => "LOG_TRUNCATED",
             Self::LogRewritten { .. } => "LOG_REWRITTEN",
             Self::ReplayGap { .. } => "REPLAY_GAP",
+            Self::TicksForgotten { .. } => "TICKS_FORGOTTEN",
             Self::OtherDefinition { .. } => "OTHER_DEFINITION",
             Self::Foreign { .. } => "FOREIGN_OFFSET",
             Self::OffsetMissing => "OFFSET_MISSING",

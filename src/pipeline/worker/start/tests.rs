@@ -1,7 +1,7 @@
 //! Every situation in which a partition can be found.
 
 use super::*;
-use crate::{source::Committed, state::snapshot::OffsetRange};
+use crate::{pipeline::protocol::at, source::Committed, state::snapshot::OffsetRange};
 
 fn rules() -> Rules {
     Rules {
@@ -57,7 +57,7 @@ fn code(committed: Option<(i64, &str)>, rules: &Rules) -> &'static str {
 #[test]
 fn a_first_start_goes_where_the_file_says() {
     let first = start(None, &rules()).unwrap();
-    assert_eq!((first.origin, first.committed, first.fresh), (10, 10, true));
+    assert_eq!((first.origin, first.committed, first.fresh), (10, at(10), true));
     let latest = Rules { start: StartAt::Latest, ..rules() };
     assert_eq!(start(None, &latest).unwrap().origin, 90);
 }
@@ -67,10 +67,10 @@ fn a_known_position_is_rebuilt_from_the_newest_snapshot_that_can_be_used() {
     let text = text(7, 20);
     let lookup = lookup(Some((50, &text)));
     let start = decide(&facts(&lookup), &rules()).unwrap();
-    assert_eq!((start.origin, start.committed, start.digest), (20, 50, Some(3)));
-    let facts = Facts { snapshots: &[5, 40, 50, 51], ..facts(&lookup) };
+    assert_eq!((start.origin, start.committed, start.digest), (20, at(50), Some(3)));
+    let facts = Facts { snapshots: &[5, 40, 50, 51].map(at), ..facts(&lookup) };
     let start = decide(&facts, &rules()).unwrap();
-    assert_eq!(start.snapshots, [50, 40], "neither ahead nor before the log");
+    assert_eq!(start.snapshots, [50, 40].map(at), "neither ahead nor before the log");
 }
 
 #[test]
@@ -95,9 +95,44 @@ fn what_cannot_be_right_stops_with_a_code() {
 fn a_snapshot_closes_the_gap_that_retention_made() {
     let text = text(7, 3);
     let lookup = lookup(Some((50, &text)));
-    let facts = Facts { snapshots: &[30], ..facts(&lookup) };
+    let facts = Facts { snapshots: &[at(30)], ..facts(&lookup) };
     let start = decide(&facts, &rules()).unwrap();
-    assert_eq!((start.snapshots, start.has_origin), (vec![30], false));
+    assert_eq!((start.snapshots, start.has_origin), (vec![at(30)], false));
+}
+
+/// A state needs all ticks behind it.
+#[test]
+fn states_from_before_the_known_ticks_are_not_used() {
+    let tick = |offset, tick| LogPosition { offset, tick };
+    let (ticks, snapshots) = (vec![tick(35, 1), tick(50, 1)], [tick(25, 0), tick(35, 1), at(50)]);
+    let begin = |ticks_from, snapshots: &[LogPosition]| {
+        let metadata = Metadata { tick: 1, ticks: ticks.clone(), ticks_from, ..metadata(7, 20) };
+        let text = metadata.to_string();
+        let lookup = lookup(Some((50, &text)));
+        decide(&Facts { snapshots, ..facts(&lookup) }, &rules())
+    };
+    let all = begin(None, &snapshots).unwrap();
+    assert_eq!((all.committed, all.snapshots.len(), all.has_origin), (tick(50, 1), 3, true));
+    assert_eq!(all.ticks_behind(at(20)), [35, 50]);
+    assert_eq!(all.ticks_behind(tick(35, 0)), [35, 50]);
+    assert_eq!(all.ticks_behind(tick(35, 1)), [50]);
+    assert_eq!(all.ticks_behind(tick(50, 1)), [0; 0]);
+    let some = begin(Some(tick(30, 1)), &snapshots).unwrap();
+    assert_eq!((some.snapshots, some.has_origin), (vec![at(50), tick(35, 1)], false));
+    let from = tick(30, 1);
+    assert_eq!(begin(Some(from), &[tick(25, 0)]), Err(Stop::TicksForgotten { from }));
+}
+
+/// A state that begins anew behind all ticks needs none.
+#[test]
+fn nothing_is_begun_anew_before_a_tick() {
+    let begin = |rebuild| {
+        let ticks = vec![LogPosition { offset: 30, tick: 1 }];
+        let metadata = Metadata { rebuild: Some(rebuild), ticks, ..metadata(7, 3) };
+        start(Some((50, &metadata.to_string())), &rules()).map(|start| start.rebuild)
+    };
+    assert_eq!(begin(30), Ok(Some(30)));
+    assert_eq!(begin(29), Err(Stop::ReplayGap { origin: 3, low: 10 }));
 }
 
 fn skips(from: i64, to: i64) -> String {
@@ -109,14 +144,15 @@ fn skips(from: i64, to: i64) -> String {
 fn what_is_skipped_is_not_missed_where_the_log_has_lost_it() {
     let begin = |text: &str, snapshots: &[i64]| {
         let lookup = lookup(Some((50, text)));
-        decide(&Facts { snapshots, ..facts(&lookup) }, &rules())
+        let snapshots: Vec<LogPosition> = snapshots.iter().map(|offset| at(*offset)).collect();
+        decide(&Facts { snapshots: &snapshots, ..facts(&lookup) }, &rules())
     };
     let origin = begin(&skips(3, 10), &[]).unwrap();
     assert!(origin.has_origin);
     assert_eq!(begin(&skips(4, 10), &[]), Err(Stop::ReplayGap { origin: 3, low: 10 }));
     assert_eq!(begin(&skips(3, 9), &[]), Err(Stop::ReplayGap { origin: 3, low: 10 }));
     let snapshot = begin(&skips(6, 12), &[4, 6, 8, 51]).unwrap();
-    assert_eq!((snapshot.snapshots, snapshot.has_origin), (vec![8, 6], false));
+    assert_eq!((snapshot.snapshots, snapshot.has_origin), (vec![at(8), at(6)], false));
 }
 
 #[test]
@@ -128,10 +164,11 @@ fn a_state_that_holds_what_is_to_be_skipped_is_not_compared() {
 #[test]
 fn offsets_that_are_gone_while_snapshots_are_there_stop() {
     let lookup = lookup(None);
+    let at_30 = [at(30)];
     let with = |snapshots, other_snapshots| Facts { snapshots, other_snapshots, ..facts(&lookup) };
-    assert_eq!(decide(&with(&[30], false), &rules()), Err(Stop::OffsetMissing));
+    assert_eq!(decide(&with(&at_30, false), &rules()), Err(Stop::OffsetMissing));
     assert_eq!(decide(&with(&[], true), &rules()), Err(Stop::OffsetMissing));
-    assert!(decide(&with(&[30], true), &Rules { migrate: true, ..rules() }).unwrap().fresh);
+    assert!(decide(&with(&at_30, true), &Rules { migrate: true, ..rules() }).unwrap().fresh);
 }
 
 /// A migration begins anew once, not whenever the broker forgets.
@@ -148,17 +185,21 @@ fn a_position_that_this_process_has_seen_does_not_go() {
 fn a_position_behind_where_the_group_was_is_doubtful() {
     let text = metadata(7, 10).to_string();
     let lookup = lookup(Some((50, &text)));
+    let offsets = [60, 20, 50, 20, 91, 60].map(at);
+    let [ahead, behind, far] = [&offsets[..2], &offsets[2..4], &offsets[4..]];
     let with = |snapshots, seen| Facts { snapshots, seen, ..facts(&lookup) };
-    assert!(!with(&[50, 20], Some(50)).is_doubtful());
+    assert!(!with(behind, Some(50)).is_doubtful());
     // An operator may have gone back behind a snapshot: time tells.
-    assert!(with(&[60, 20], None).is_doubtful());
-    assert_eq!(decide(&with(&[60, 20], None), &rules()).unwrap().snapshots, [20]);
+    assert!(with(ahead, None).is_doubtful());
+    let start = decide(&with(ahead, None), &rules()).unwrap();
+    assert_eq!(start.snapshots, [at(20)]);
     // Nobody goes back while this process is there.
-    let back = with(&[20], Some(60));
+    let back = with(&behind[1..], Some(60));
     assert!(back.is_doubtful());
     assert_eq!(decide(&back, &rules()), Err(Stop::OffsetBack { committed: 50, seen: 60 }));
     // One that is not of this log says nothing, whatever else there is.
-    assert!(with(&[91, 60], None).is_doubtful() && with(&[91], Some(60)).is_doubtful());
+    assert!(with(far, None).is_doubtful());
+    assert!(with(&far[..1], Some(60)).is_doubtful());
     // Where the log was cut the group is sent back.
     assert!(!with(&[], Some(91)).is_doubtful());
     assert!(decide(&with(&[], Some(91)), &rules()).is_ok());
@@ -184,8 +225,8 @@ fn only_what_was_asked_for_is_skipped() {
     assert_eq!(start(Some((50, &recreated)), &earliest).unwrap().origin, 10);
     let migrate = Rules { migrate: true, ..rules() };
     let begun = start(Some((50, &text(8, 20))), &migrate).unwrap();
-    assert_eq!((begun.origin, begun.committed, begun.digest), (20, 50, None));
-    assert_eq!(start(Some((50, "")), &migrate).unwrap().committed, 50);
+    assert_eq!((begun.origin, begun.committed, begun.digest), (20, at(50), None));
+    assert_eq!(start(Some((50, "")), &migrate).unwrap().committed, at(50));
 }
 
 #[test]

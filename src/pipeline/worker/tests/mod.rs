@@ -1,5 +1,7 @@
 //! The worker's decisions, taken turn by turn over an embedded broker.
 
+mod ticks;
+
 use super::{
     Found, Known, Parts, Place, Pulse, Report, SnapshotOptions, Snapshots, Step, Stop, Worker,
     WorkerOptions, metadata::Metadata, partition::Beginning, report::Progress,
@@ -9,7 +11,7 @@ use crate::{
     pipeline::{Definition, Overrides, clock, protocol, protocol::Phase},
     sink::{Sink, Topics},
     source::{Generator as _, Record, Source, cards::Cards, embedded::Embedded},
-    state::snapshot::{Ledger, OffsetRange, Skipped},
+    state::snapshot::{Ledger, LogPosition, OffsetRange, Skipped},
     telemetry::{BuildInfo, Health, Metrics},
 };
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -60,6 +62,7 @@ fn found(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) 
         topic: (None, 2),
         skipped: Skipped::default(),
         snapshot: None,
+        ticks: (Vec::new(), None),
         rebuild: None,
         tail: None,
     };
@@ -67,7 +70,15 @@ fn found(worker: &mut Worker, partition: i32, start: protocol::Start, end: i64) 
     Found { id, epoch, high: end, result }
 }
 
-const EMPTY: protocol::Start = protocol::Start { from: 0, committed: 0, fresh: true };
+const EMPTY: protocol::Start =
+    protocol::Start { from: 0, committed: NOWHERE, ticks: Vec::new(), fresh: true };
+
+const NOWHERE: LogPosition = LogPosition { offset: 0, tick: 0 };
+
+/// A start with a state at `from`, in a group that stands at `committed`.
+fn start_at(from: i64, committed: i64) -> protocol::Start {
+    protocol::Start { from, committed: protocol::at(committed), fresh: false, ..EMPTY }
+}
 
 fn broker() -> Embedded {
     Embedded::start(&[(INPUT, 2), ("card.features", 2), ("card.transactions.dlq", 2)]).unwrap()
@@ -172,7 +183,7 @@ fn the_lag_of_a_partition_shows_from_where_it_begins() {
     };
     worker.report.assigned(&[id(0)]);
     assert_eq!(lag(&worker), None, "nobody knows yet");
-    take(&mut worker, 0, protocol::Start { from: 4, committed: 6, ..EMPTY }, 10);
+    take(&mut worker, 0, protocol::Start { fresh: true, ..start_at(4, 6) }, 10);
     assert_eq!(lag(&worker).as_deref(), Some("4"));
 }
 
@@ -259,7 +270,7 @@ fn skipped_records_are_not_folded_live_or_in_a_replay() {
     };
     let (consumed, messages, digest) = fold_all(protocol::Start { fresh: false, ..EMPTY });
     assert_eq!((consumed, messages), (3, 3));
-    let replayed = fold_all(protocol::Start { from: 0, committed: 6, fresh: false });
+    let replayed = fold_all(start_at(0, 6));
     assert_eq!(replayed, (0, 0, digest));
 }
 
@@ -270,10 +281,9 @@ fn a_log_that_was_written_anew_stops_and_the_same_one_goes_on_behind() {
     let broker = broker();
     let definition = definition("json");
     fill(&broker, 0, 6);
-    let start = |committed| protocol::Start { from: committed, committed, fresh: false };
     let worker_at = |committed: i64, tail| {
         let mut worker = worker(&broker, &definition);
-        let mut found = found(&mut worker, 0, start(committed), 6);
+        let mut found = found(&mut worker, 0, start_at(committed, committed), 6);
         found.result.as_mut().unwrap().1.tail = tail;
         take_found(&mut worker, vec![found]);
         worker
@@ -287,7 +297,7 @@ fn a_log_that_was_written_anew_stops_and_the_same_one_goes_on_behind() {
     let mut first = worker_at(0, None);
     folds_to(&mut first, 6);
     let partition = first.partitions.get_mut(&id(0)).unwrap();
-    let committed = partition.position(6, &first.place);
+    let committed = partition.position(protocol::at(6), &first.place);
     let tail = Metadata::parse(committed.metadata.as_bytes()).unwrap().tail.unwrap();
     assert_eq!(tail.offset, 5);
 
@@ -315,8 +325,7 @@ fn a_fold_that_panics_stops_its_partition_alone() {
     fill(&broker, 1, 4);
     let mut worker = worker(&broker, &definition("json"));
     worker.protocol = protocol::Protocol::new(true, None);
-    let start = protocol::Start { fresh: false, ..EMPTY };
-    let both = [0, 1].map(|p| found(&mut worker, p, start, 4));
+    let both = [0, 1].map(|p| found(&mut worker, p, start_at(0, 0), 4));
     take_found(&mut worker, both.into());
     until(&mut worker, "all folded", |w| {
         w.fold_slices().unwrap();
@@ -339,7 +348,7 @@ fn a_replay_ends_where_only_markers_are_left() {
     let broker = broker();
     fill(&broker, 0, 3);
     let mut worker = worker(&broker, &definition("json"));
-    take(&mut worker, 0, protocol::Start { from: 0, committed: 3, fresh: false }, 3);
+    take(&mut worker, 0, start_at(0, 3), 3);
     assert_eq!(worker.protocol.phase(&id(0)), Some(Phase::Replaying { until: 3 }));
     until(&mut worker, "replayed", |w| {
         w.fold_slices().unwrap();
