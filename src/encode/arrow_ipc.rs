@@ -230,6 +230,7 @@ fn buffers(schema: &Schema) -> usize {
             DataType::Struct(members) => {
                 1 + members.iter().map(|f| of(f.data_type())).sum::<usize>()
             }
+            DataType::FixedSizeList(item, _) => 1 + of(item.data_type()),
             DataType::Utf8 => 3,
             _ => 2,
         }

@@ -2,7 +2,7 @@
 
 use super::{
     line::Line,
-    number::{write_float, write_integer},
+    number::{write_float, write_float32, write_integer},
     text::{write_json, write_string},
     time::{write_date, write_timestamp},
 };
@@ -10,11 +10,12 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, StringArray},
     buffer::{BooleanBuffer, NullBuffer},
     datatypes::{
-        DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+        DataType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
         TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
         TimestampSecondType,
     },
 };
+use std::ops::Range;
 
 /// A column of a batch.
 pub(super) struct Column<'a> {
@@ -28,6 +29,7 @@ enum Values<'a> {
     Int32(&'a [i32]),
     Int64(&'a [i64]),
     Float64(&'a [f64]),
+    Float32(&'a [f32]),
     Utf8(&'a StringArray),
     Date32(&'a [i32]),
     Timestamp(&'a [i64], TimeUnit),
@@ -35,6 +37,8 @@ enum Values<'a> {
     List(&'a [i32], Box<Column<'a>>),
     /// Where each row's entries begin, all keys, and the column of all their values.
     Map(&'a [i32], &'a StringArray, Box<Column<'a>>),
+    /// As many items in each row, one row after the other.
+    FixedList(usize, Box<Column<'a>>),
 }
 
 /// True if [`Column`] reads the type.
@@ -44,10 +48,11 @@ pub(super) fn can_write(data_type: &DataType) -> bool {
         | DataType::Int32
         | DataType::Int64
         | DataType::Float64
+        | DataType::Float32
         | DataType::Utf8
         | DataType::Date32
         | DataType::Timestamp(..) => true,
-        DataType::List(item) => can_write(item.data_type()),
+        DataType::List(item) | DataType::FixedSizeList(item, _) => can_write(item.data_type()),
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(members) => {
                 members[0].data_type() == &DataType::Utf8 && can_write(members[1].data_type())
@@ -66,6 +71,7 @@ impl<'a> Column<'a> {
             DataType::Int32 => Values::Int32(array.as_primitive::<Int32Type>().values()),
             DataType::Int64 => Values::Int64(array.as_primitive::<Int64Type>().values()),
             DataType::Float64 => Values::Float64(array.as_primitive::<Float64Type>().values()),
+            DataType::Float32 => Values::Float32(array.as_primitive::<Float32Type>().values()),
             DataType::Utf8 => Values::Utf8(array.as_string()),
             DataType::Date32 => Values::Date32(array.as_primitive::<Date32Type>().values()),
             DataType::Timestamp(unit, _) => Values::Timestamp(
@@ -91,6 +97,11 @@ impl<'a> Column<'a> {
                 let map = array.as_map();
                 let values = Box::new(Self::new(map.values()));
                 Values::Map(map.value_offsets(), map.keys().as_string(), values)
+            }
+            DataType::FixedSizeList(_, items) => {
+                let items = usize::try_from(*items).expect("lengths are not negative");
+                let list = array.as_fixed_size_list();
+                Values::FixedList(items, Box::new(Self::new(list.values())))
             }
             other => unreachable!("type {other} is refused when the encoder is built"),
         };
@@ -119,6 +130,7 @@ impl<'a> Column<'a> {
         match &self.values {
             Values::Boolean(values) => write_json(&values.value(row), line),
             Values::Int32(values) => write_json(&values[row], line),
+            Values::Float32(values) => write_float32(values[row], line),
             Values::Int64(_) | Values::Float64(_) | Values::Utf8(_) => {
                 unreachable!("written before")
             }
@@ -128,15 +140,11 @@ impl<'a> Column<'a> {
                 line.push(b'"');
             }
             Values::List(offsets, items) => {
-                line.push(b'[');
                 let (first, end) = bounds(offsets, row);
-                for item in first..end {
-                    if item > first {
-                        line.push(b',');
-                    }
-                    items.write_json(item, line);
-                }
-                line.push(b']');
+                items.write_items(first..end, line);
+            }
+            Values::FixedList(count, items) => {
+                items.write_items(row * count..(row + 1) * count, line);
             }
             Values::Map(offsets, keys, values) => {
                 line.push(b'{');
@@ -154,6 +162,17 @@ impl<'a> Column<'a> {
         }
     }
 
+    fn write_items(&self, items: Range<usize>, line: &mut Line<'_>) {
+        line.push(b'[');
+        for item in items.clone() {
+            if item > items.start {
+                line.push(b',');
+            }
+            self.write_json(item, line);
+        }
+        line.push(b']');
+    }
+
     /// Appends the value as plain text: a string without quotes, anything else as in JSON.
     pub(super) fn write_text(&self, row: usize, line: &mut Line<'_>) {
         match &self.values {
@@ -169,7 +188,7 @@ impl<'a> Column<'a> {
     pub(super) fn arrow_bytes(&self, row: usize) -> usize {
         1 + match &self.values {
             Values::Boolean(_) => 1,
-            Values::Int32(_) | Values::Date32(_) => 4,
+            Values::Int32(_) | Values::Date32(_) | Values::Float32(_) => 4,
             Values::Int64(_) | Values::Float64(_) | Values::Timestamp(..) => 8,
             Values::Utf8(values) => 4 + values.value(row).len(),
             Values::List(offsets, items) => {
@@ -181,6 +200,9 @@ impl<'a> Column<'a> {
                 // Of an entry: two bits that say whether it is there, the key and where it begins.
                 let of = |entry| 6 + keys.value(entry).len() + values.arrow_bytes(entry);
                 4 + (first..end).map(of).sum::<usize>()
+            }
+            Values::FixedList(count, items) => {
+                (row * count..(row + 1) * count).map(|item| items.arrow_bytes(item)).sum()
             }
         }
     }

@@ -35,6 +35,12 @@ pub(super) fn write_float(value: f64, line: &mut Line<'_>) {
     }
 }
 
+/// Appends a float of single precision as JSON: the shortest text that reads back as the same 32 bits.
+#[inline(never)]
+pub(super) fn write_float32(value: f32, line: &mut Line<'_>) {
+    write_json(&value, line);
+}
+
 /// The number in units of the last decimal, if it is short; not so for NaN and infinities.
 #[inline]
 fn short(value: f64) -> Option<u64> {

@@ -54,7 +54,7 @@ fn of(field: &Field) -> String {
     let (name, more) = match field.data_type() {
         DataType::Boolean => ("boolean", String::new()),
         DataType::Int32 | DataType::Int64 => ("integer", String::new()),
-        DataType::Float64 => ("number", String::new()),
+        DataType::Float64 | DataType::Float32 => ("number", String::new()),
         DataType::Date32 => ("string", ", \"format\": \"date\"".to_owned()),
         DataType::Timestamp(..) => ("string", ", \"format\": \"date-time\"".to_owned()),
         DataType::List(item) => ("array", format!(", \"items\": {}", of(item))),
@@ -65,9 +65,14 @@ fn of(field: &Field) -> String {
             };
             ("object", format!(", \"additionalProperties\": {values}"))
         }
+        DataType::FixedSizeList(item, count) => {
+            let more =
+                format!(", \"items\": {}, \"minItems\": {count}, \"maxItems\": {count}", of(item));
+            ("array", more)
+        }
         _ => ("string", String::new()),
     };
-    if field.is_nullable() || field.data_type() == &DataType::Float64 {
+    if field.is_nullable() || field.data_type().is_floating() {
         format!("{{ \"type\": [\"{name}\", \"null\"]{more} }}")
     } else {
         format!("{{ \"type\": \"{name}\"{more} }}")

@@ -11,11 +11,11 @@ fn json_stands_in_declared_order() {
     };
     assert_eq!(
         text("json"),
-        r#"{"flag":true,"small":null,"id":7,"a\"\n.x":0.5,"text":"a\"b","day":"2026-01-31","at":"2026-01-31T23:59:59.999Z","list":[1,null]}"#
+        r#"{"flag":true,"small":null,"id":7,"a\"\n.x":0.5,"text":"a\"b","day":"2026-01-31","at":"2026-01-31T23:59:59.999Z","list":[1,null],"single":0.1,"fixed":[-0.5,null,10000000000.0]}"#
     );
     assert_eq!(
         text("json_array"),
-        r#"[true,null,7,0.5,"a\"b","2026-01-31","2026-01-31T23:59:59.999Z",[1,null]]"#
+        r#"[true,null,7,0.5,"a\"b","2026-01-31","2026-01-31T23:59:59.999Z",[1,null],0.1,[-0.5,null,10000000000.0]]"#
     );
 }
 
@@ -65,6 +65,12 @@ proptest! {
             let finite = expected.number.filter(|x| x.is_finite());
             prop_assert!(same_bits(read.number, finite), "{:?} {:?}", read.number, finite);
             read.number = expected.number;
+            let singles = |vector: &Vector| [&[vector.single][..], &vector.fixed].concat();
+            for (read, expected) in singles(&read).into_iter().zip(singles(expected)) {
+                let finite = expected.filter(|x| x.is_finite());
+                prop_assert_eq!(read.map(f32::to_bits), finite.map(f32::to_bits));
+            }
+            (read.single, read.fixed) = (expected.single, expected.fixed);
             // NaN is not equal to itself.
             prop_assert_eq!(format!("{:?}", read), format!("{:?}", expected));
         }

@@ -11,10 +11,11 @@ use crate::{
 };
 use arrow::{
     array::{
-        ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, ListArray,
-        StringArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+        ArrayRef, BooleanArray, Date32Array, FixedSizeListArray, Float32Array, Float64Array,
+        Int32Array, Int64Array, ListArray, StringArray, TimestampMicrosecondArray,
+        TimestampMillisecondArray,
     },
-    datatypes::{DataType, Field, Int64Type, TimeUnit},
+    datatypes::{DataType, Field, FieldRef, Int64Type, TimeUnit},
 };
 use chrono::DateTime;
 use proptest::prelude::*;
@@ -34,6 +35,12 @@ struct Vector {
     day: Option<String>,
     at: Option<String>,
     list: Option<Vec<Option<i64>>>,
+    single: Option<f32>,
+    fixed: [Option<f32>; 3],
+}
+
+fn element() -> FieldRef {
+    Arc::new(Field::new_list_field(DataType::Float32, true))
 }
 
 fn schema() -> SchemaRef {
@@ -47,6 +54,8 @@ fn schema() -> SchemaRef {
         Field::new("day", DataType::Date32, true),
         Field::new("at", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true),
         Field::new("list", DataType::List(item), true),
+        Field::new("single", DataType::Float32, true),
+        Field::new("fixed", DataType::FixedSizeList(element(), 3), false),
     ]))
 }
 
@@ -67,6 +76,13 @@ fn vectors(rows: &[Vector]) -> RecordBatch {
         Arc::new(at.with_timezone("UTC")),
         Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(
             rows.iter().map(|r| r.list.clone()),
+        )),
+        Arc::new(rows.iter().map(|r| r.single).collect::<Float32Array>()),
+        Arc::new(FixedSizeListArray::new(
+            element(),
+            3,
+            Arc::new(rows.iter().flat_map(|r| r.fixed).collect::<Float32Array>()),
+            None,
         )),
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
@@ -103,6 +119,8 @@ fn any_vector() -> impl Strategy<Value = Vector> {
         time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
     });
     let list = proptest::collection::vec(any::<Option<i64>>(), 0..4);
+    let single = || proptest::option::of(prop_oneof![any::<f32>(), Just(f32::NAN), Just(0.1)]);
+    let fixed = [single(), single(), single()];
     (
         any::<Option<bool>>(),
         any::<Option<i32>>(),
@@ -112,8 +130,9 @@ fn any_vector() -> impl Strategy<Value = Vector> {
         proptest::option::of(days),
         proptest::option::of(times),
         proptest::option::of(list),
+        (single(), fixed),
     )
-        .prop_map(|(flag, small, id, number, text, day, at, list)| Vector {
+        .prop_map(|(flag, small, id, number, text, day, at, list, (single, fixed))| Vector {
             flag,
             small,
             id,
@@ -122,6 +141,8 @@ fn any_vector() -> impl Strategy<Value = Vector> {
             day,
             at,
             list,
+            single,
+            fixed,
         })
 }
 
@@ -220,6 +241,8 @@ fn sample(id: i64, text: &str) -> Vector {
         day: Some("2026-01-31".to_owned()),
         at: Some("2026-01-31T23:59:59.999Z".to_owned()),
         list: Some(vec![Some(1), None]),
+        single: Some(0.1),
+        fixed: [Some(-0.5), None, Some(1e10)],
     }
 }
 
