@@ -80,8 +80,19 @@ impl Categories {
         column: &str,
         values: &[Listed],
     ) -> Result<Self, Problem> {
-        let nodes = node.get("values").and_then(Node::as_list).unwrap_or_default();
-        Self::build(node, input, column, &values.iter().zip(nodes).collect::<Vec<_>>())
+        Self::of_lists(node, input, column, &[("values", values)])
+    }
+
+    /// The values that stand in several lists of the options, one list after the other.
+    pub(super) fn of_lists(
+        node: &Node,
+        input: &Input<'_>,
+        column: &str,
+        lists: &[(&str, &[Listed])],
+    ) -> Result<Self, Problem> {
+        let places = |key| node.get(key).and_then(Node::as_list).unwrap_or_default();
+        let values = lists.iter().flat_map(|(key, values)| values.iter().zip(places(key)));
+        Self::build(node, input, column, &values.collect::<Vec<_>>())
     }
 
     /// The values that stand as names in the map `values` of the options.

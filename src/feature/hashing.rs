@@ -50,12 +50,7 @@ fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
     if columns.is_empty() {
         return Err(Problem::new(node.at("columns"), "no columns").expected("at least one"));
     }
-    if !(1..=4_096).contains(&outputs) {
-        return Err(
-            Problem::new(node.at("outputs"), format!("{outputs} outputs")).expected("1 to 4096")
-        );
-    }
-    let place = Hash { outputs, alternate_sign };
+    let place = Hash::build(node, outputs, alternate_sign)?;
     let places = node.get("columns").and_then(Node::as_list).unwrap_or_default();
     let source = |(name, at): (String, &Node)| {
         let index = find_column(&name, input.schema, at.at)?;
@@ -76,20 +71,28 @@ fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
 
 /// Which output a name counts in, and how much of it.
 #[derive(Debug, Clone, Copy)]
-struct Hash {
+pub(super) struct Hash {
     outputs: u32,
     alternate_sign: bool,
 }
 
 /// An output and the sign of what is added to it.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    output: usize,
-    sign: f64,
+pub(super) struct Place {
+    pub(super) output: usize,
+    pub(super) sign: f64,
 }
 
 impl Hash {
-    fn of(self, name: &str) -> Place {
+    /// As many outputs as stand under `outputs` of the options.
+    pub(super) fn build(node: &Node, outputs: u32, alternate_sign: bool) -> Result<Self, Problem> {
+        if (1..=4_096).contains(&outputs) {
+            return Ok(Self { outputs, alternate_sign });
+        }
+        Err(Problem::new(node.at("outputs"), format!("{outputs} outputs")).expected("1 to 4096"))
+    }
+
+    pub(super) fn of(self, name: &str) -> Place {
         let mut bytes = io::Cursor::new(name.as_bytes());
         let hash = murmur3::murmur3_32(&mut bytes, 0).expect("memory can be read").cast_signed();
         let subtracts = self.alternate_sign && hash < 0;

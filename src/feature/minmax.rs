@@ -9,7 +9,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "minmax",
     summary: "Scales a number so that a given minimum becomes 0 and a given maximum 1.",
     example: "{ column: amount, min: 0, max: 500, clip: true }",
-    details: "`(x - min) / (max - min)`. Null of a null, NaN of NaN.",
+    details: "`a + (b - a) (x - min) / (max - min)` for `feature_range: [a, b]`, scikit-learn's \
+              `MinMaxScaler`. Null of null, NaN of NaN.",
     state: "none",
     schema: registry::schema_of::<Options>,
     build,
@@ -25,7 +26,10 @@ struct Options {
     min: f64,
     /// The largest value of the training data; a range of 0 is read as 1, as scikit-learn does.
     max: f64,
-    /// True to keep values outside the range at 0 or 1.
+    /// What `min` and `max` become, as scikit-learn's option of that name: `[0, 1]` if not given.
+    #[serde(default = "unit")]
+    feature_range: [f64; 2],
+    /// True to keep values outside the range at its ends.
     #[serde(default)]
     clip: bool,
     /// Name of the output; `{column}_minmax` if not given.
@@ -33,15 +37,33 @@ struct Options {
     name: Option<String>,
 }
 
-/// y = (x - min) / (max - min), clipped to [0, 1] on request.
+fn unit() -> [f64; 2] {
+    [0.0, 1.0]
+}
+
+/// y = low + (high - low) (x - min) / (max - min), clipped to [low, high] on request.
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
-    let Options { column, min, max, clip, name } = registry::options(node)?;
+    let Options { column, min, max, feature_range: [low, high], clip, name } =
+        registry::options(node)?;
     if !(min <= max && (max - min).is_finite()) {
         return Err(Problem::new(node.at("max"), format!("`max` is {max}, `min` is {min}"))
             .expected("finite numbers, `max` not below `min`"));
     }
+    if !(low < high && (high - low).is_finite()) {
+        return Err(Problem::new(
+            node.at("feature_range"),
+            format!("a range from {low} to {high}"),
+        )
+        .expected("two finite numbers, the second above the first"));
+    }
     let range = if max > min { max - min } else { 1.0 };
-    let (low, high) = if clip { (0.0, 1.0) } else { (f64::NEG_INFINITY, f64::INFINITY) };
-    let scale = move |x: f64| ((x - min) / range).clamp(low, high);
+    let (least, most) = if clip { (low, high) } else { (f64::NEG_INFINITY, f64::INFINITY) };
+    let unit = unit();
+    let is_unit = low.to_bits() == unit[0].to_bits() && high.to_bits() == unit[1].to_bits();
+    let scale = move |x: f64| {
+        let share = (x - min) / range;
+        let y = if is_unit { share } else { low + (high - low) * share };
+        y.clamp(least, most)
+    };
     scaled(node, input, &column, (name, "minmax"), scale)
 }

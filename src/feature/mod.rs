@@ -1,8 +1,8 @@
 //! Features: the columns of the vector, computed from one row at a time.
 //!
 //! An item of the list is a column (`amount`), an SQL expression under a name
-//! (`ratio: amount / mean`) or a component of [`FEATURES`] (`one_hot: {..}`). Nothing here
-//! remembers: what does belongs to `window`.
+//! (`ratio: amount / mean`) or a component of [`FEATURES`] (`one_hot: {..}`). Each sees the columns of
+//! the rows and the features before it. Nothing here remembers: what does belongs to `window`.
 //!
 //! To add a component: write `feature/<name>.rs` with a `COMPONENT`, then add its two lines here.
 
@@ -11,8 +11,10 @@ mod bins;
 mod calendar;
 mod clip;
 mod cyclic;
+mod geo_cells;
 mod hashing;
 mod haversine;
+mod impute;
 mod log1p;
 mod mapped;
 mod maxabs;
@@ -25,12 +27,17 @@ mod power;
 mod quantile_transform;
 mod ratio;
 mod robust;
+mod spline;
 mod standardize;
+mod text;
 mod thermometer;
+mod vector;
 
 // What features are made of.
 mod categories;
 mod column;
+mod elements;
+mod list;
 mod nulls;
 mod scaled;
 mod sql;
@@ -39,6 +46,8 @@ mod times;
 mod tests;
 
 pub use crate::expression::function_names;
+pub use elements::Elements;
+pub use list::Features;
 pub use nulls::Nulls;
 
 use crate::{
@@ -46,14 +55,16 @@ use crate::{
     registry::{self, Component, Node, Position, Problem, Value},
 };
 use arrow::{
-    array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions},
+    array::{ArrayRef, Float64Array, RecordBatch},
     compute::cast,
     datatypes::{DataType, FieldRef, Schema, SchemaRef},
 };
-use std::{fmt::Debug, sync::Arc};
+use std::fmt::Debug;
 
 /// All feature components.
 pub const FEATURES: &[Component<Build>] = &[
+    impute::COMPONENT,
+    impute::IS_MISSING,
     one_hot::COMPONENT,
     ordinal::COMPONENT,
     binary::COMPONENT,
@@ -64,6 +75,7 @@ pub const FEATURES: &[Component<Build>] = &[
     cyclic::COMPONENT,
     calendar::COMPONENT,
     bins::COMPONENT,
+    spline::COMPONENT,
     standardize::COMPONENT,
     minmax::COMPONENT,
     maxabs::COMPONENT,
@@ -76,6 +88,13 @@ pub const FEATURES: &[Component<Build>] = &[
     polynomial::COMPONENT,
     ratio::COMPONENT,
     haversine::COMPONENT,
+    geo_cells::GEOHASH,
+    geo_cells::H3,
+    text::LENGTH,
+    text::TOKENS,
+    text::HASHING,
+    text::TFIDF,
+    vector::COMPONENT,
 ];
 
 /// Builds a component from its options.
@@ -87,7 +106,7 @@ pub type EventTimeColumn = Option<usize>;
 /// What a component may know when it is built.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
-    /// The columns of the rows.
+    /// The columns of the rows, and the features before it where it asks for one.
     pub schema: &'a SchemaRef,
     /// The column that holds the event time.
     pub event_time: EventTimeColumn,
@@ -127,70 +146,6 @@ pub struct Vectors {
     pub columns: RecordBatch,
     /// The rows that do not become vectors, ascending, each once: its first complaint.
     pub failed: Vec<Failed>,
-}
-
-/// The list of features of a pipeline.
-#[derive(Debug)]
-pub struct Features {
-    items: Vec<Box<dyn Feature>>,
-    nulls: nulls::Policy,
-    schema: SchemaRef,
-}
-
-impl Features {
-    /// Builds the list; nulls stay nulls.
-    pub fn build(
-        specs: &[Node],
-        schema: &SchemaRef,
-        event_time: EventTimeColumn,
-    ) -> Result<Self, Problem> {
-        let input = Input { schema, event_time };
-        let mut items = Vec::with_capacity(specs.len());
-        let mut fields: Vec<FieldRef> = Vec::new();
-        for spec in specs {
-            let item = build_item(spec, &input)?;
-            for field in item.fields() {
-                if fields.iter().any(|f| f.name() == field.name()) {
-                    let what = format!("two features of the name `{}`", field.name());
-                    return Err(Problem::new(spec.at, what).expected("a name of its own for each"));
-                }
-                fields.push(field);
-            }
-            items.push(item);
-        }
-        let schema = Arc::new(Schema::new(fields));
-        Ok(Self { items, nulls: nulls::Policy::default(), schema })
-    }
-
-    /// Sets what becomes of nulls. A policy that a column's type cannot hold is a problem at `at`.
-    pub fn with_nulls(mut self, nulls: Nulls, at: Position) -> Result<Self, Problem> {
-        self.nulls = nulls::Policy::build(nulls, &self.schema).map_err(|p| p.or_at(at))?;
-        self.schema = self.nulls.schema(&self.schema);
-        Ok(self)
-    }
-
-    /// Names and types of the vector's feature columns.
-    pub fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    /// The features of each row. `event_times` are microseconds, one per row.
-    pub fn advance(&self, rows: &RecordBatch, event_times: &[i64]) -> Vectors {
-        assert_eq!(rows.num_rows(), event_times.len(), "one event time per row");
-        let mut columns = Vec::with_capacity(self.schema.fields().len());
-        let mut failed = Vec::new();
-        for item in &self.items {
-            item.advance(rows, event_times, &mut columns, &mut failed);
-        }
-        self.nulls.apply(&self.schema, &mut columns, &mut failed);
-        // Stable: of several complaints about a row the first in the order of the list stays.
-        failed.sort_by_key(|f| f.row);
-        failed.dedup_by_key(|f| f.row);
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-        let columns = RecordBatch::try_new_with_options(self.schema(), columns, &options)
-            .expect("items give what their fields declare");
-        Vectors { columns, failed }
-    }
 }
 
 fn build_item(spec: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {

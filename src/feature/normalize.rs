@@ -14,9 +14,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "normalize",
     summary: "Divides columns by the length that they have together in the record.",
     example: "{ columns: [amount, count], norm: l2 }",
-    details: "`x / sum |x|`, `x / sqrt(sum x^2)` or `x / max |x|` over the columns; zeros alone \
-              stay zeros. Null where any of the columns is; NaN where any is NaN, with `max` \
-              where its own is.",
+    details: "`x / length` with the length of l2 `sqrt(sum x²)`, l1 `sum |x|` or max `max |x|`: scikit-learn's \
+              `Normalizer`. All zeros stay so. Null where any of the columns is.",
     state: "none",
     schema: registry::schema_of::<Options>,
     build,
@@ -45,10 +44,13 @@ struct Options {
     #[serde(default)]
     #[schemars(extend("default" = "l2"))]
     norm: Norm,
+    /// What the outputs' names begin with, `{as}_{column}`, in the place of `{column}_normalized`.
+    #[serde(rename = "as")]
+    prefix: Option<String>,
 }
 
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
-    let Options { columns, norm } = registry::options(node)?;
+    let Options { columns, norm, prefix } = registry::options(node)?;
     if columns.is_empty() {
         return Err(Problem::new(node.at("columns"), "no columns").expected("at least one"));
     }
@@ -57,7 +59,11 @@ fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
     let indices = columns.iter().zip(places).map(find).collect::<Result<Vec<_>, _>>()?;
     let nullable = indices.iter().any(|index| input.schema.field(*index).is_nullable());
     let field = |name: &String| {
-        Arc::new(Field::new(format!("{name}_normalized"), DataType::Float64, nullable))
+        let output = match &prefix {
+            Some(prefix) => format!("{prefix}_{name}"),
+            None => format!("{name}_normalized"),
+        };
+        Arc::new(Field::new(output, DataType::Float64, nullable))
     };
     let fields = columns.iter().map(field).collect();
     Ok(Box::new(Normalize { columns: indices, norm, fields }))

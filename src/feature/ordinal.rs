@@ -17,8 +17,9 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "ordinal",
     summary: "Writes the place of the column's value in a list, counted from 0.",
     example: "{ column: category, values: [grocery, fuel, travel], unknown: -1, missing: -2 }",
-    details: "The code of the first value is 0. Null becomes `missing`, a value that is not \
-              listed `unknown`, or its record is rejected as `expression`.",
+    details: "scikit-learn's `OrdinalEncoder`. All `infrequent` values share the code behind that of the last \
+              listed one. A value that is not listed has the code `unknown` or rejects the record; a null \
+              has the code `missing`, and is null without it.",
     state: "none",
     schema: registry::schema_of::<Options>,
     build,
@@ -32,6 +33,10 @@ struct Options {
     column: String,
     /// The values in the order of their codes.
     values: Vec<Listed>,
+    /// Values that share the code behind the last listed one: those below scikit-learn's
+    /// `min_frequency` or beyond its `max_categories`. None if not given.
+    #[serde(default)]
+    infrequent: Vec<Listed>,
     /// The code of a value that is not listed, or `reject`: -1 if not given.
     #[serde(default = "Unknown::default")]
     #[schemars(extend("default" = -1))]
@@ -63,9 +68,12 @@ impl Default for Unknown {
 }
 
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
-    let Options { column, values, unknown, missing, name } = registry::options(node)?;
-    let values = Categories::listed(node, input, &column, &values)?;
-    let codes = 0..i64::try_from(values.len()).unwrap_or(i64::MAX);
+    let Options { column, values: listed, infrequent, unknown, missing, name } =
+        registry::options(node)?;
+    let lists = [("values", listed.as_slice()), ("infrequent", &infrequent)];
+    let values = Categories::of_lists(node, input, &column, &lists)?;
+    let listed = u32::try_from(listed.len()).expect("values fit memory");
+    let codes = 0..i64::from(listed) + i64::from(!infrequent.is_empty());
     let is_taken = |code: i64| codes.contains(&code);
     let taken = |key: &str, code: i64| {
         Problem::new(node.at(key), format!("{code} is the code of a listed value"))
@@ -79,13 +87,15 @@ fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
     let nullable = values.field(input).is_nullable() && missing.is_none();
     let name_of_output = name.unwrap_or_else(|| format!("{column}_code"));
     let field = Arc::new(Field::new(name_of_output, DataType::Int64, nullable));
-    Ok(Box::new(Ordinal { name: column, values, unknown, missing, field }))
+    Ok(Box::new(Ordinal { name: column, values, listed, unknown, missing, field }))
 }
 
 #[derive(Debug)]
 struct Ordinal {
     name: String,
+    /// Listed values, then infrequent ones.
     values: Categories,
+    listed: u32,
     unknown: Unknown,
     missing: Option<i64>,
     field: FieldRef,
@@ -117,7 +127,7 @@ impl Feature for Ordinal {
         let code = |(row, place): (usize, &u32)| match *place {
             UNLISTED if column.is_null(row) => self.missing,
             UNLISTED => unlisted,
-            place => Some(i64::from(place)),
+            place => Some(i64::from(place.min(self.listed))),
         };
         out.push(Arc::new(places.iter().enumerate().map(code).collect::<Int64Array>()));
     }

@@ -8,14 +8,14 @@ use arrow::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 pub(super) const COMPONENT: Component<Build> = Component {
     name: "polynomial",
     summary: "Writes the products of columns up to a degree, without the columns themselves.",
     example: "{ columns: [amount, count], degree: 2 }",
-    details: "In the order of scikit-learn's `PolynomialFeatures`, without the bias and without \
-              the columns themselves. Null where a factor is null, NaN where one is NaN.",
+    details: "scikit-learn's `PolynomialFeatures`: all products of `min_degree` to `degree` factors, in its \
+              order. Null where a factor is.",
     state: "none",
     schema: registry::schema_of::<Options>,
     build,
@@ -31,6 +31,9 @@ struct Options {
     /// The most factors that a product has: 2 to 4, 2 if not given.
     #[serde(default = "two")]
     degree: usize,
+    /// The fewest factors that a product has: 2 if not given.
+    #[serde(default = "two")]
+    min_degree: usize,
     /// True to have each column in a product at most once.
     #[serde(default)]
     interaction_only: bool,
@@ -44,17 +47,21 @@ fn two() -> usize {
 const OUTPUTS_MAX: usize = 1_000;
 
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
-    let Options { columns, degree, interaction_only } = registry::options(node)?;
+    let Options { columns, degree, min_degree, interaction_only } = registry::options(node)?;
     if columns.is_empty() {
         return Err(Problem::new(node.at("columns"), "no columns").expected("at least one"));
     }
     if !(2..=4).contains(&degree) {
         return Err(Problem::new(node.at("degree"), format!("degree {degree}")).expected("2 to 4"));
     }
+    if !(2..=degree).contains(&min_degree) {
+        return Err(Problem::new(node.at("min_degree"), format!("`min_degree` is {min_degree}"))
+            .expected(format!("2 to {degree}, the degree")));
+    }
     let places = node.get("columns").and_then(Node::as_list).unwrap_or_default();
     let find = |(name, place): (&String, &Node)| find_number(name, input.schema, place.at);
     let indices = columns.iter().zip(places).map(find).collect::<Result<Vec<_>, _>>()?;
-    let products = products(columns.len(), degree, interaction_only);
+    let products = products(columns.len(), min_degree..=degree, interaction_only);
     if products.is_empty() || products.len() > OUTPUTS_MAX {
         return Err(Problem::new(node.at("columns"), format!("{} products", products.len()))
             .expected(format!("1 to {OUTPUTS_MAX}: another degree or other columns")));
@@ -69,19 +76,23 @@ fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
     Ok(Box::new(Polynomial { columns: indices, products, fields }))
 }
 
-/// The factors of each product of two factors or more: by number of factors, then in the order of
+/// The factors of each product: by number of factors, then in the order of
 /// the columns.
-fn products(columns: usize, degree: usize, interaction_only: bool) -> Vec<Vec<usize>> {
+fn products(
+    columns: usize,
+    degrees: RangeInclusive<usize>,
+    interaction_only: bool,
+) -> Vec<Vec<usize>> {
     let mut all = Vec::new();
     let mut of_degree: Vec<Vec<usize>> = (0..columns).map(|column| vec![column]).collect();
-    for _ in 2..=degree {
+    for degree in 2..=*degrees.end() {
         let longer = of_degree.iter().flat_map(|factors| {
             let last = factors[factors.len() - 1];
             let next = if interaction_only { last + 1 } else { last };
             (next..columns).map(|column| [factors.as_slice(), &[column]].concat())
         });
         of_degree = longer.take(OUTPUTS_MAX + 1).collect();
-        all.extend(of_degree.iter().cloned());
+        all.extend(of_degree.iter().filter(|_| degrees.contains(&degree)).cloned());
     }
     all
 }

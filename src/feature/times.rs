@@ -1,12 +1,14 @@
 //! Moments that a feature looks at: the event time, or a column of times or dates.
 
 use super::{Input, find_column};
-use crate::registry::{Position, Problem};
+use crate::registry::{Node, Position, Problem, time_zone};
 use arrow::{
     array::{AsArray, RecordBatch, TimestampMicrosecondArray},
     compute::cast,
     datatypes::{DataType, TimeUnit, TimestampMicrosecondType},
 };
+use chrono::{DateTime, Offset as _, TimeZone as _};
+use chrono_tz::Tz;
 
 /// Where moments come from.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +53,24 @@ impl Times {
         }
     }
 
+    /// The zone under `zone` of the options, UTC where there is none; dates have none.
+    pub(super) fn zone(
+        self,
+        name: Option<&str>,
+        column: &str,
+        input: &Input<'_>,
+        node: &Node,
+    ) -> Result<Tz, Problem> {
+        match name {
+            Some(_) if self.are_dates(input) => {
+                Err(Problem::new(node.at("zone"), format!("column `{column}` has dates"))
+                    .expected("no zone: a date is the same everywhere"))
+            }
+            Some(name) => time_zone(name, node.at("zone")),
+            None => Ok(Tz::UTC),
+        }
+    }
+
     /// Microseconds since the epoch, one per row.
     pub(super) fn read(self, rows: &RecordBatch, event_times: &[i64]) -> TimestampMicrosecondArray {
         match self {
@@ -62,4 +82,15 @@ impl Times {
             }
         }
     }
+}
+
+/// What the clocks of a zone show at `us` microseconds since the epoch, as such microseconds; `us`
+/// itself where no calendar has them.
+pub(super) fn clock_us(us: i64, zone: Tz) -> i64 {
+    if zone == Tz::UTC {
+        return us;
+    }
+    let Some(moment) = DateTime::from_timestamp_micros(us) else { return us };
+    let ahead = zone.offset_from_utc_datetime(&moment.naive_utc()).fix().local_minus_utc();
+    us.saturating_add(1_000_000 * i64::from(ahead))
 }

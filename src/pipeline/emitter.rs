@@ -2,13 +2,13 @@
 
 use super::{
     fold::{Folded, settle},
-    spec::{EventTimeSpec, HeadersSpec, NullsSpec, Spec, each_alone, find_column},
+    spec::{ElementsSpec, EventTimeSpec, HeadersSpec, NullsSpec, Spec, find_column},
 };
 use crate::{
     batch::{Outbox, Outcomes, Policy, RawBatch, Rejections},
     encode::{self, Encode, EncodeInput, Envelope, PassThrough},
-    feature::{Features, Nulls},
-    registry::{self, Node, Problem},
+    feature::{Elements, Features, Nulls},
+    registry::{self, Problem},
 };
 use arrow::{
     array::{ArrayRef, RecordBatch, RecordBatchOptions},
@@ -135,25 +135,33 @@ impl Emitter {
     }
 }
 
-/// All features at once; if that fails, each by itself, so that every mistake is found.
+/// All features, or what is wrong with each.
 fn features(spec: &Spec, schema: &SchemaRef) -> Result<Features, Vec<Problem>> {
     let event_time = match &spec.source.event_time {
         EventTimeSpec::Kafka => None,
         EventTimeSpec::Column(stated) => schema.index_of(&stated.column).ok(),
     };
-    let build = |nodes: &[Node]| {
-        Features::build(nodes, schema, event_time)
-            .map_err(|problem| problem.or_at(spec.at(&["features"])))
-    };
-    let features = build(&spec.features)
-        .map_err(|problem| each_alone(&spec.features, problem, |node| build(node).err()))?;
+    let at = spec.at(&["features"]);
+    let features = Features::build(&spec.features, schema, event_time).map_err(
+        |problems| -> Vec<Problem> {
+            problems.into_iter().map(|problem| problem.or_at(at)).collect()
+        },
+    )?;
+    let features = features.without(&spec.output.hide, spec.list(&["output", "hide"]))?;
     let nulls = match spec.output.nulls {
         NullsSpec::Null => Nulls::Null,
         NullsSpec::Nan => Nulls::Nan,
         NullsSpec::Constant(number) => Nulls::Constant(number),
         NullsSpec::Reject => Nulls::Reject,
     };
-    features.with_nulls(nulls, spec.at(&["output", "nulls"])).map_err(|problem| vec![problem])
+    let elements = match spec.output.elements {
+        ElementsSpec::Float64 => Elements::Float64,
+        ElementsSpec::Float32 => Elements::Float32,
+    };
+    let features = features
+        .with_nulls(nulls, spec.at(&["output", "nulls"]))
+        .map_err(|problem| vec![problem])?;
+    Ok(features.with_elements(elements))
 }
 
 /// The indices of the carried columns.

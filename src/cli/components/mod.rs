@@ -26,6 +26,9 @@ pub(super) struct Args {
     /// The page with the tables that the runs of the oracles have written.
     #[arg(long, value_name = "FILE", requires = "markdown")]
     compared: Option<PathBuf>,
+    /// Print the JSON Schema of a parameter file instead.
+    #[arg(long, conflicts_with = "schema")]
+    parameters: bool,
 }
 
 /// Where the list of functions is wrapped.
@@ -46,6 +49,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             None => Oracles::default(),
         };
         terminal::answer(page::page(&oracles).trim_end())?;
+        return Ok(Exit::Ok);
+    }
+    if args.parameters {
+        terminal::answer(serde_json::to_string_pretty(&spec::parameters_schema())?)?;
         return Ok(Exit::Ok);
     }
     terminal::answer(tables()?)?;

@@ -9,9 +9,11 @@ use arrow::{
 };
 use chrono::{DateTime, Datelike, Timelike};
 use proptest::prelude::*;
-use std::f64::consts::TAU;
+use std::{f64::consts::TAU, sync::Arc};
 
 mod encoders;
+mod lists;
+mod times;
 
 fn schema() -> SchemaRef {
     let utc = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
@@ -57,7 +59,8 @@ fn rows(times: &[i64]) -> RecordBatch {
 
 fn build(text: &str) -> Result<Features, Problem> {
     let list = Node::parse(text).unwrap();
-    Features::build(list.as_list().unwrap(), &schema(), TS)
+    let features = Features::build(list.as_list().unwrap(), &schema(), TS);
+    features.map_err(|problems| problems.into_iter().next().unwrap())
 }
 
 fn error(text: &str) -> String {
@@ -289,6 +292,7 @@ proptest! {
         let day = (f64::from(time.hour()) + hour) / 24.0;
         let days_in_year = if time.date_naive().leap_year() { 366.0 } else { 365.0 };
         let shares = [
+            ("minute", second / 60.0),
             ("hour", hour),
             ("day", day),
             ("week", (f64::from(time.weekday().num_days_from_monday()) + day) / 7.0),

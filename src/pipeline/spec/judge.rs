@@ -85,6 +85,7 @@ fn columns(spec: &Spec, problems: &mut Vec<Problem>) {
     }
     twice(key, at, problems);
     twice(&spec.output.carry, spec.at(&["output", "carry"]), problems);
+    twice(&spec.output.hide, spec.at(&["output", "hide"]), problems);
     twice(&spec.source.headers, spec.at(&["source", "headers"]), problems);
     // Anything but a list has been refused already.
     let listed = spec.root().get("features").is_none_or(|node| node.as_list().is_some());

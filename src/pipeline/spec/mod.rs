@@ -3,6 +3,7 @@
 //! Sections that belong to a step (`clean`, `windows`, `features`) stay [`Node`]s: their options
 //! are read by the component they name.
 
+mod holidays;
 mod judge;
 mod output;
 mod parameters;
@@ -10,9 +11,9 @@ mod read;
 mod schema;
 mod source;
 
-pub use output::{DeadLetter, Delivery, HeadersSpec, Limits, NullsSpec, Output};
+pub use output::{DeadLetter, Delivery, ElementsSpec, HeadersSpec, Limits, NullsSpec, Output};
 pub use parameters::ReadFile;
-pub use schema::json_schema;
+pub use schema::{json_schema, parameters_schema};
 pub use source::{
     Bound, EventTimeColumn, EventTimeSpec, Hold, KeyColumns, Order, OutOfRange, Partitioner,
     Source, Start,

@@ -22,9 +22,26 @@ pub struct Output {
     /// What stands for a feature without a value: `null` (default), `nan`, a number, or `reject`.
     #[serde(default)]
     pub nulls: NullsSpec,
+    /// Features that only other features are made of, and that do not leave.
+    #[serde(default)]
+    pub hide: Vec<String>,
+    /// The type of features that are floats: `float64` (default) or `float32`.
+    #[serde(default, rename = "type")]
+    pub elements: ElementsSpec,
     /// Which headers of the input record go with its vector; `traceparent` always does.
     #[serde(default)]
     pub headers: HeadersSpec,
+}
+
+/// The type of features that are floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ElementsSpec {
+    /// 64 bits.
+    #[default]
+    Float64,
+    /// 32 bits, the nearest number.
+    Float32,
 }
 
 /// What stands for a feature without a value.

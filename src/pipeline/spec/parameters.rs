@@ -2,8 +2,9 @@
 //! from: parameters.json }`.
 //!
 //! The file is a versioned JSON document with the options of components by the column that they are
-//! of. They take the place of `from` before anything else reads the options, so that the hash of the
-//! definition is taken of them as if they had been written out.
+//! of, or by a name that `entry` beside `from` gives. They take the place of `from` before anything
+//! else reads the options, so that the hash of the definition is taken of them as if they had been
+//! written out.
 //!
 //! ```json
 //! {
@@ -13,6 +14,7 @@
 //! }
 //! ```
 
+use super::holidays;
 use crate::registry::{self, Node, Position, Problem, Value};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -54,17 +56,20 @@ fn fill_feature(item: &mut Node, files: &mut Files<'_, '_>) -> Result<(), Proble
     let [(component, _, Node { value: Value::Map(options), .. })] = entries.as_mut_slice() else {
         return Ok(());
     };
+    holidays::fill(options, files.read)?;
     let Some(place) = options.iter().position(|(key, ..)| key == "from") else { return Ok(()) };
     let (_, _, from) = options.remove(place);
     let Some(name) = from.as_str() else {
         return Err(Problem::new(from.at, from.kind()).expected("the path of a parameter file"));
     };
-    let column = options.iter().find(|(key, ..)| key == "column");
-    let Some(column) = column.and_then(|(.., node)| node.as_str()) else {
+    let entry = options.iter().position(|(key, ..)| key == "entry");
+    let entry = entry.map(|place| options.remove(place).2);
+    let column = options.iter().find(|(key, ..)| key == "column").map(|(.., node)| node);
+    let Some(entry) = entry.as_ref().or(column).and_then(Node::as_str) else {
         return Err(Problem::new(from.at, "`from` without `column`")
             .expected("the column that the parameters were learned of"));
     };
-    let learned = files.of(name, from.at)?.of(component, column, name, from.at)?;
+    let learned = files.of(name, from.at)?.of(component, entry, name, from.at)?;
     for (key, mut value) in learned {
         if let Some((_, at, _)) = options.iter().find(|(known, ..)| *known == key) {
             return Err(Problem::new(*at, format!("`{key}` stands here and in `{name}`"))
@@ -143,7 +148,7 @@ impl Parameters {
         })
     }
 
-    /// The options of a component for a column.
+    /// The options of a component for a column, or those that stand under a name of their own, `entry`.
     fn of(
         &self,
         component: &str,
@@ -178,7 +183,10 @@ mod tests {
         "millstream_parameters": 1,
         "tool": { "name": "by hand", "version": "1" },
         "features": {
-            "standardize": { "amount": { "mean": 42.5, "std": 17 } },
+            "standardize": {
+                "amount": { "mean": 42.5, "std": 17 },
+                "amount_2": { "mean": 1, "std": 2 }
+            },
             "ordinal": { "category": { "values": ["fuel", "food"] } }
         }
     }"#;
@@ -199,9 +207,11 @@ mod tests {
     #[test]
     fn what_was_learned_stands_as_if_it_had_been_written_out() {
         let from = "standardize: { column: amount, from: p.json, as: z }, ordinal: { column: \
-                    category, from: p.json }, amount, x: amount + 1";
+                    category, from: p.json }, amount, x: amount + 1, standardize: { column: amount, \
+                    from: p.json, entry: amount_2 }";
         let written = "standardize: { column: amount, as: z, mean: 42.5, std: 17 }, ordinal: { \
-                       column: category, values: [fuel, food] }, amount, x: amount + 1";
+                       column: category, values: [fuel, food] }, amount, x: amount + 1, standardize: { \
+                       column: amount, mean: 1, std: 2 }";
         assert_eq!(filled(from, FILE), filled(written, "nothing that is read"));
     }
 
@@ -216,8 +226,8 @@ mod tests {
         );
         assert_eq!(
             complaint("standardize: { column: amuont, from: p.json }", FILE),
-            "1:49: `p.json` has no parameters of `standardize` for column `amuont`; expected \
-             `amount`; did you mean `amount`?"
+            "1:49: `p.json` has no parameters of `standardize` for column `amuont`; expected one of \
+             `amount`, `amount_2`; did you mean `amount`?"
         );
         assert_eq!(
             complaint("minmax: { column: amount, from: p.json }", FILE),

@@ -53,6 +53,58 @@ pub fn json_schema() -> Schema {
     file.finish(root)
 }
 
+/// The JSON Schema (draft 2020-12) of a parameter file: of each component that has a column the options
+/// that training learns, by the column or another name.
+pub fn parameters_schema() -> Schema {
+    let mut components = Schema::default();
+    for component in feature::FEATURES {
+        let mut options = (component.schema)();
+        let Some(keys) = options.get_mut("properties").and_then(|keys| keys.as_object_mut()) else {
+            continue;
+        };
+        // It is known by the feature that asks for the file; what is learned may be only a part.
+        if keys.remove("column").is_none() {
+            continue;
+        }
+        options.remove("required");
+        options.remove("$schema");
+        options.remove("title");
+        options.insert("description".to_owned(), component.summary.into());
+        let by_name = json_schema!({ "type": "object", "additionalProperties": options });
+        components.insert(component.name.to_owned(), by_name.to_value());
+    }
+    json_schema!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "millstream parameters",
+        "type": "object",
+        "properties": {
+            "millstream_parameters": { "const": 1, "description": "Version of the format." },
+            "tool": {
+                "description": "What wrote the file.",
+                "type": "object",
+                "properties": {
+                    "name": { "type": "string" },
+                    "version": { "type": "string" },
+                    "of": {
+                        "description": "The library that has fitted the parameters, with its version.",
+                        "type": "string"
+                    }
+                },
+                "required": ["name", "version"],
+                "additionalProperties": false
+            },
+            "features": {
+                "description": "Options by column, or by the name that `entry` gives, by component.",
+                "type": "object",
+                "properties": components,
+                "additionalProperties": false
+            }
+        },
+        "required": ["millstream_parameters", "tool", "features"],
+        "additionalProperties": false
+    })
+}
+
 struct File {
     generator: SchemaGenerator,
 }
@@ -125,7 +177,8 @@ fn feature(options: &Schema, sql: &Schema) -> Schema {
         "type": "object",
         "properties": {
             "column": { "type": "string" },
-            "from": { "type": "string", "description": "The path of a parameter file." }
+            "from": { "type": "string", "description": "The path of a parameter file." },
+            "entry": { "type": "string", "description": "The name there, if it is not the column." }
         },
         "required": ["column", "from"]
     });
@@ -175,13 +228,32 @@ features:
   - amount
   - ratio: amount / 2
   - one_hot: { column: category, values: [a], unknown: zeros }
-  - standardize: { column: amount, from: parameters.json, as: z }
-output: { topic: card.features, format: json, nulls: nan, headers: passthrough }
+  - standardize: { column: amount, from: parameters.json, entry: a, as: z }
+  - vector: { columns: [z], type: float32, nulls: nan }
+  - calendar: { column: ts, parts: [is_holiday], holidays: ch.csv }
+output: { topic: card.features, format: json, nulls: nan, type: float32, hide: [z], headers: passthrough }
 dead_letter: { topic: card.dlq }
 outcomes: { late: keep }
 limits: { record_bytes: 1MB }
 delivery: at_least_once
 ";
+
+    #[test]
+    fn the_schema_of_parameters_accepts_what_is_read() {
+        let schema = serde_json::to_value(parameters_schema()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let accepts = |features: &str| {
+            let tool = r#""tool": { "name": "by hand", "version": "1" }"#;
+            let text =
+                format!(r#"{{ "millstream_parameters": 1, {tool}, "features": {features} }}"#);
+            validator.is_valid(&serde_json::from_str(&text).unwrap())
+        };
+        assert!(accepts(r#"{ "standardize": { "amount": { "mean": 1, "std": 2.5 } } }"#));
+        assert!(accepts(r#"{ "tfidf": { "text": { "vocabulary": { "fuel": 1.5 } } } }"#));
+        assert!(!accepts(r#"{ "standardize": { "amount": { "maen": 1 } } }"#));
+        assert!(!accepts(r#"{ "standardise": { "amount": { "mean": 1 } } }"#));
+        assert!(!accepts(r#"{ "ratio": { "amount": { "near": 1 } } }"#), "it has no column");
+    }
 
     fn accepts(text: &str) -> bool {
         let schema = serde_json::from_str(&serde_json::to_string(&json_schema()).unwrap()).unwrap();
@@ -202,7 +274,8 @@ delivery: at_least_once
             ("ddof: 0", "dof: 0"),
             ("values: [a]", "value: [a]"),
             ("late: keep", "invalid: keep"),
-            ("nulls: nan", "nulls: zero"),
+            ("nulls: nan,", "nulls: zero,"),
+            ("type: float32,", "type: float16,"),
         ] {
             assert!(FILE.contains(from), "{from}");
             assert!(!accepts(&FILE.replace(from, to)), "{to}");

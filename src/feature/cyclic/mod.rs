@@ -1,12 +1,18 @@
 //! `cyclic`: a moment as a point on a circle, so that 23:59 and 00:00 are neighbours.
 
-use super::{Build, Failed, Feature, Input, find_column, floats, times::Times};
-use crate::registry::{self, Component, Node, Problem, Span};
+mod period;
+
+use super::{
+    Build, Failed, Feature, Input, find_column, floats,
+    times::{Times, clock_us},
+};
+use crate::registry::{self, Component, Node, Problem};
 use arrow::{
     array::{ArrayRef, Float64Array, RecordBatch},
     datatypes::{DataType, Field, FieldRef},
 };
-use chrono::{DateTime, Datelike, NaiveDate};
+use chrono_tz::Tz;
+use period::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{f64::consts::TAU, sync::Arc};
@@ -15,10 +21,10 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "cyclic",
     summary: "Writes sine and cosine of a column's place in an hour, day, week, month, year or \
               other period.",
-    example: "{ column: ts, period: day }",
-    details: "`sin(2 pi s)` and `cos(2 pi s)` with the share `s` of the period that has passed, \
-              from 1970-01-01T00:00Z on, weeks from Monday, months and years by the calendar. \
-              Null of a null, NaN of NaN.",
+    example: "{ column: ts, period: day, zone: Europe/Zurich }",
+    details: "`sin 2πp` and `cos 2πp` of the share `p` of the period that has passed on the clocks of `zone`: \
+              a week begins on Monday, a month is as long as it is, and an hour that clocks show twice \
+              has one place. Null of null.",
     state: "none",
     schema: registry::schema_of::<Options>,
     build,
@@ -30,10 +36,11 @@ pub(super) const COMPONENT: Component<Build> = Component {
 struct Options {
     /// A timestamp or date column, the column of the event time, or a column of numbers.
     column: String,
-    /// `hour`, `day`, `week` (from Monday), `month`, `year`, a duration such as `12h`, all in UTC;
-    /// or, for a column of numbers, the period in the column's own unit.
+    /// `minute`, `hour`, `day`, `week` (from Monday), `month`, `year` or a duration such as `12h`; or, for a column of numbers, the period in the column's own unit.
     #[schemars(with = "PeriodText")]
     period: Written,
+    /// A time zone by its IANA name, whose clocks are looked at: UTC if not given.
+    zone: Option<String>,
     /// What the outputs' names begin with instead of the column and period: `{as}_sin`, `{as}_cos`.
     #[serde(rename = "as")]
     prefix: Option<String>,
@@ -52,77 +59,11 @@ enum PeriodText {
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "wrong type; expected hour, day, week, month, year, a duration or a number"
+    expecting = "wrong type; expected minute, hour, day, week, month, year, a duration or a number"
 )]
 enum Written {
     Number(f64),
     Name(String),
-}
-
-const HOUR_US: i64 = 3_600_000_000;
-const DAY_US: i64 = 24 * HOUR_US;
-const WEEK_US: i64 = 7 * DAY_US;
-/// The epoch was a Thursday; the Monday before it is three days earlier.
-const MONDAY_US: i64 = 3 * DAY_US;
-
-/// A period of time.
-#[derive(Debug, Clone, Copy)]
-enum Period {
-    /// Microseconds, and how long before the epoch one began.
-    Fixed {
-        us: i64,
-        phase_us: i64,
-    },
-    Month,
-    Year,
-}
-
-impl Period {
-    fn parse(text: &str) -> Option<Self> {
-        let fixed = |us, phase_us| Some(Self::Fixed { us, phase_us });
-        match text {
-            "hour" => fixed(HOUR_US, 0),
-            "day" => fixed(DAY_US, 0),
-            "week" => fixed(WEEK_US, MONDAY_US),
-            "month" => Some(Self::Month),
-            "year" => Some(Self::Year),
-            other => Span::parse(other).filter(|s| s.us > 0).and_then(|s| fixed(s.us, 0)),
-        }
-    }
-
-    /// How much of the period has passed at `us` microseconds since the epoch, in [0, 1).
-    fn passed(self, us: i64) -> f64 {
-        let share = |us: i64, of: i64| us as f64 / of as f64;
-        match self {
-            Self::Fixed { us: period, phase_us } => {
-                // In 128 bits: times near the ends of the range must not overflow.
-                let place = (i128::from(us) + i128::from(phase_us)).rem_euclid(period.into());
-                place as f64 / period as f64
-            }
-            Self::Month | Self::Year => {
-                let Some(date) = DateTime::from_timestamp_micros(us).map(|t| t.date_naive()) else {
-                    return f64::NAN;
-                };
-                let (first, next) = self.around(date);
-                share(us - first, next - first)
-            }
-        }
-    }
-
-    /// Beginning of the calendar month or year that holds `date`, and of the one after it.
-    fn around(self, date: NaiveDate) -> (i64, i64) {
-        let year = date.year();
-        let (first, next) = match (self, date.month()) {
-            (Self::Month, 12) => ((year, 12), (year + 1, 1)),
-            (Self::Month, month) => ((year, month), (year, month + 1)),
-            _ => ((year, 1), (year + 1, 1)),
-        };
-        let start = |(year, month)| {
-            let epoch_days = |date: NaiveDate| i64::from(date.to_epoch_days());
-            NaiveDate::from_ymd_opt(year, month, 1).map_or(i64::MAX, |d| epoch_days(d) * DAY_US)
-        };
-        (start(first), start(next))
-    }
 }
 
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
@@ -136,7 +77,7 @@ fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
         format!("{}_{period}", options.column)
     });
     let nullable = match source {
-        Source::Time(times, _) => times.nullable(),
+        Source::Time(times, ..) => times.nullable(),
         Source::Number(index, _) => input.schema.field(index).is_nullable(),
     };
     let field = |part| Field::new(format!("{prefix}_{part}"), DataType::Float64, nullable);
@@ -151,14 +92,17 @@ fn source(options: &Options, node: &Node, input: &Input<'_>) -> Result<Source, P
     match (&options.period, times) {
         (Written::Name(text), Some(times)) => {
             let period = Period::parse(text).ok_or_else(|| {
-                Problem::new(at, format!("unknown period `{text}`")).expected_one_of(
-                    text,
-                    ["hour", "day", "week", "month", "year", "a duration such as 12h"],
-                )
+                let names = Period::NAMES.into_iter().chain(["a duration such as 12h"]);
+                Problem::new(at, format!("unknown period `{text}`")).expected_one_of(text, names)
             })?;
-            Ok(Source::Time(times, period))
+            let zone = times.zone(options.zone.as_deref(), &options.column, input, node)?;
+            Ok(Source::Time(times, period, zone))
         }
         (Written::Number(period), _) if data_type.is_numeric() => {
+            if options.zone.is_some() {
+                let what = format!("column `{}` has numbers", options.column);
+                return Err(Problem::new(node.at("zone"), what).expected("no zone"));
+            }
             if period.is_finite() && *period > 0.0 {
                 return Ok(Source::Number(index, *period));
             }
@@ -166,7 +110,7 @@ fn source(options: &Options, node: &Node, input: &Input<'_>) -> Result<Source, P
         }
         _ => {
             let expected = if times.is_some() && !data_type.is_numeric() {
-                "hour, day, week, month, year or a duration such as 12h"
+                "minute, hour, day, week, month, year or a duration such as 12h"
             } else if data_type.is_numeric() {
                 "a period as a number in the column's unit, or the column of the event time"
             } else {
@@ -181,8 +125,8 @@ fn source(options: &Options, node: &Node, input: &Input<'_>) -> Result<Source, P
 /// Where the place in the period comes from.
 #[derive(Debug)]
 enum Source {
-    /// Moments and the period they lie in.
-    Time(Times, Period),
+    /// Moments, the period they lie in, and whose clocks show it.
+    Time(Times, Period, Tz),
     /// A column of numbers and the period in its unit.
     Number(usize, f64),
 }
@@ -197,8 +141,8 @@ struct Cyclic {
 impl Cyclic {
     fn passed(&self, rows: &RecordBatch, event_times: &[i64]) -> Float64Array {
         match self.source {
-            Source::Time(times, period) => {
-                times.read(rows, event_times).unary(|us| period.passed(us))
+            Source::Time(times, period, zone) => {
+                times.read(rows, event_times).unary(|us| period.passed(clock_us(us, zone)))
             }
             Source::Number(index, period) => {
                 floats(rows, index).unary(|x| x.rem_euclid(period) / period)
