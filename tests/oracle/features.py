@@ -17,10 +17,15 @@ import subprocess
 import sys
 import tempfile
 
+import h3
+import jsonschema
 import numpy as np
 import pandas as pd
+import pygeohash
 import tables
-from sklearn import compose, feature_extraction, metrics, preprocessing
+from sklearn import (compose, decomposition, feature_extraction, feature_selection, impute, linear_model, metrics,
+                     pipeline, preprocessing)
+from sklearn.feature_extraction import text as texts
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
 import sklearn_params
@@ -54,7 +59,21 @@ def table():
         "lat": np.round(random.uniform(-90, 90, ROWS), 5),
         "lon": np.round(random.uniform(-180, 180, ROWS), 5),
         "at": moments,
+        "text": [sentence(random) for _ in range(ROWS)],
     })
+
+
+WORDS = ["Fuel", "fresh", "food", "at", "the", "station", "FOOD", "ÉTÉ", "naïve", "x²", "a", "2b", "e\u0301te", "ΟΔΟΣ",
+         "the_end", "I", "\u0130zmir", "日本語", "3.14", "don't", "-"]
+SPACES = [" ", " ", " ", ", ", "\n", "  ", " \t ", "\u00a0", "\u2003\u2003", "\x1c"]
+
+
+def sentence(random):
+    """A text of a few words; sometimes none."""
+    if random.random() < 0.05:
+        return None
+    count = random.integers(0, 9)
+    return "".join(str(random.choice(WORDS)) + str(random.choice(SPACES)) for _ in range(count))
 
 
 ALL = table()
@@ -85,6 +104,9 @@ def scalers():
             made, out = fitted(preprocessing.MinMaxScaler(clip=clip), column)
             yield single("minmax", {"column": column, "min": made.data_min_[0], "max": made.data_max_[0], "clip": clip},
                          "MinMaxScaler", out)
+            made, out = fitted(preprocessing.MinMaxScaler((-1, 3), clip=clip), column)
+            yield single("minmax", {"column": column, "min": made.data_min_[0], "max": made.data_max_[0], "clip": clip,
+                                    "feature_range": [-1, 3]}, "MinMaxScaler((-1, 3))", out)
         made, out = fitted(preprocessing.MaxAbsScaler(), column)
         yield single("maxabs", {"column": column, "max_abs": made.max_abs_[0]}, "MaxAbsScaler", out)
         for unit in (False, True):
@@ -117,7 +139,32 @@ def encoders():
     made = preprocessing.OneHotEncoder(handle_unknown="ignore", sparse_output=False, categories=[LISTED]).fit(seen)
     yield Entry("one_hot", {"column": "category", "values": LISTED}, "OneHotEncoder",
                 {f"category_{value}": made.transform(column)[:, i] for i, value in enumerate(LISTED)})
+    for drop in (None, "first"):
+        made = preprocessing.OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False, min_frequency=0.12,
+                                           drop=drop).fit(seen)
+        rare = made.infrequent_categories_[0].tolist()
+        often = [value for value in LISTED if value not in rare]
+        options = {"column": "category", "values": often, "infrequent": rare, "unknown": "infrequent"}
+        known = ALL["category"].notna()
+        out = np.zeros((ROWS, made.transform(column[known]).shape[1]))
+        out[known] = made.transform(column[known])
+        names = [f"category_{value}" for value in often] + ["category_infrequent"]
+        names = names[1:] if drop else names
+        yield Entry("one_hot", options | ({"drop": drop} if drop else {}), "OneHotEncoder, min_frequency",
+                    {name: out[:, i] for i, name in enumerate(names)})
     with_null = FITTED[["category"]].to_numpy(object)
+    made = preprocessing.OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(with_null)
+    yield Entry("one_hot", {"column": "category", "values": LISTED, "missing": "column"}, "OneHotEncoder",
+                {f"category_{value}": made.transform(column)[:, i] for i, value in enumerate([*LISTED, "null"])})
+    made = preprocessing.OneHotEncoder(drop="if_binary", sparse_output=False).fit(FITTED[["ok"]].to_numpy())
+    yield Entry("one_hot", {"column": "ok", "values": [False, True], "drop": "if_binary"}, "OneHotEncoder",
+                {"ok_true": made.transform(ALL[["ok"]].to_numpy())[:, 0]})
+    made = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, max_categories=4).fit(seen)
+    rare = made.infrequent_categories_[0].tolist()
+    out = made.transform(np.where(ALL[["category"]].isna(), LISTED[0], column))
+    yield single("ordinal", {"column": "category", "values": [value for value in LISTED if value not in rare],
+                             "infrequent": rare, "missing": -2}, "OrdinalEncoder, max_categories",
+                 np.where(ALL[["category"]].isna(), -2, out))
     made = preprocessing.OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2).fit(with_null)
     listed = [value for value in made.categories_[0] if value is not None]
@@ -166,6 +213,65 @@ def encoders():
                 {f"z_bin_{i}": out[:, i] for i in range(4)})
 
 
+def imputed():
+    for strategy in ("mean", "median", "most_frequent"):
+        made, out = fitted(impute.SimpleImputer(strategy=strategy), "x")
+        yield single("impute", {"column": "x", "value": made.statistics_[0]}, "SimpleImputer", out)
+    made = impute.SimpleImputer(strategy="most_frequent").fit(FITTED[["category"]].to_numpy(object))
+    out = made.transform(ALL[["category"]].to_numpy(object))[:, 0]
+    yield Entry("impute", {"column": "category", "value": made.statistics_[0]}, "SimpleImputer of text",
+                {"category_imputed": [TextOf(value) for value in out]})
+    for column in ("x", "category"):
+        made = impute.MissingIndicator(features="all").fit(FITTED[[column]].to_numpy(object))
+        yield single("is_missing", {"column": column}, "MissingIndicator", made.transform(ALL[[column]].to_numpy(object)))
+
+
+def splines():
+    for column, degree, knots, extrapolation in (
+            ("y", 3, "uniform", "constant"), ("z", 3, "quantile", "linear"), ("y", 1, "quantile", "linear"),
+            ("z", 2, "uniform", "continue"), ("z", 4, "quantile", "continue"), ("z", 3, "uniform", "periodic"),
+            ("y", 2, "quantile", "periodic"), ("z", 2, "quantile", "constant"), ("y", 5, "uniform", "linear")):
+        for bias in (True, False):
+            made, out = fitted(preprocessing.SplineTransformer(
+                6, degree=degree, knots=knots, extrapolation=extrapolation, include_bias=bias), column)
+            base = made.bsplines_[0].t[degree:-degree].tolist()
+            yield Entry("spline", {"column": column, "knots": base, "degree": degree, "extrapolation": extrapolation,
+                                   "include_bias": bias}, "SplineTransformer",
+                        {f"{column}_spline_{i}": out[:, i] for i in range(out.shape[1])})
+    made, out = fitted(preprocessing.SplineTransformer(5, handle_missing="zeros"), "x")
+    yield Entry("spline", {"column": "x", "knots": made.bsplines_[0].t[3:-3].tolist(), "missing": "zeros"},
+                "SplineTransformer", {f"x_spline_{i}": out[:, i] for i in range(out.shape[1])})
+
+
+def of_texts():
+    column = ALL["text"]
+    for unit, lengths in (("characters", column.str.len()), ("bytes", column.str.encode("utf-8").str.len()),
+                          ("words", column.str.split().str.len())):
+        yield single("text_length", {"column": "text", "unit": unit}, "pandas .str", lengths)
+    tokens = texts.CountVectorizer(lowercase=False).build_analyzer()
+    yield single("token_count", {"column": "text"}, "CountVectorizer's tokens",
+                 [None if pd.isna(text) else len(tokens(text)) for text in column])
+    yield single("token_count", {"column": "text", "pattern": "[a-z]+"}, "pandas .str.count", column.str.count("[a-z]+"))
+    given = column.fillna("")
+    for options in ({}, {"analyzer": "char", "ngram_range": [1, 3], "norm": "l1"},
+                    {"analyzer": "char_wb", "ngram_range": [2, 5], "alternate_sign": False},
+                    {"ngram_range": [1, 2], "binary": True, "lowercase": False},
+                    {"ngram_range": [2, 3], "norm": "none", "stop_words": ["the", "at"]}):
+        named = {**options, "ngram_range": tuple(options.get("ngram_range", (1, 1)))}
+        named["norm"] = None if options.get("norm") == "none" else options.get("norm", "l2")
+        out = texts.HashingVectorizer(n_features=24, **named).transform(given).toarray()
+        yield Entry("text_hashing", {"column": "text", "outputs": 24, **options}, "HashingVectorizer",
+                    {f"text_hash_{i}": out[:, i] for i in range(24)})
+    for options in ({}, {"ngram_range": [1, 2], "sublinear_tf": True}, {"analyzer": "char_wb", "ngram_range": [3, 3]},
+                    {"norm": "l1", "binary": True}, {"lowercase": False, "norm": "none"}):
+        named = {**options, "ngram_range": tuple(options.get("ngram_range", (1, 1)))}
+        named["norm"] = None if options.get("norm") == "none" else options.get("norm", "l2")
+        made = texts.TfidfVectorizer(max_features=30, **named).fit(given[: ROWS // 2])
+        terms, out = made.get_feature_names_out(), made.transform(given).toarray()
+        yield Entry("tfidf", {"column": "text", "vocabulary": dict(zip(terms.tolist(), made.idf_.tolist())), **options},
+                    "TfidfVectorizer", {f"text_{term}": out[:, i] for i, term in enumerate(terms)})
+
+
 def times():
     for zone in ("UTC", ZONE):
         local = ALL["at"].dt.tz_convert(zone).dt
@@ -174,15 +280,56 @@ def times():
             "day": local.day, "day_of_year": local.day_of_year, "day_of_week": local.day_of_week, "hour": local.hour,
             "minute": local.minute, "second": local.second, "is_weekend": local.day_of_week >= 5,
             "is_month_start": local.is_month_start, "is_month_end": local.is_month_end,
+            "is_quarter_start": local.is_quarter_start, "is_quarter_end": local.is_quarter_end,
+            "is_year_start": local.is_year_start, "is_year_end": local.is_year_end, "is_leap_year": local.is_leap_year,
+            "days_in_month": local.days_in_month,
         }
         options = {"column": "at", "parts": list(parts)} | ({} if zone == "UTC" else {"zone": zone})
         yield Entry("calendar", options, "pandas .dt", {f"at_{part}": values for part, values in parts.items()})
+    yield business()
+    clock = ALL["at"].dt.tz_convert(ZONE).dt.tz_localize(None)
+    of_day = (clock - clock.dt.floor("D")) / pd.Timedelta("1D")
+    for period, share in {
+        "minute": (clock - clock.dt.floor("min")) / pd.Timedelta("1min"),
+        "hour": (clock - clock.dt.floor("h")) / pd.Timedelta("1h"), "day": of_day,
+        "week": (clock.dt.day_of_week + of_day) / 7, "month": (clock.dt.day - 1 + of_day) / clock.dt.days_in_month,
+        "year": (clock.dt.day_of_year - 1 + of_day) / np.where(clock.dt.is_leap_year, 366, 365),
+    }.items():
+        yield Entry("cyclic", {"column": "at", "period": period, "zone": ZONE}, "numpy of pandas .dt",
+                    {f"at_{period}_sin": np.sin(2 * np.pi * share), f"at_{period}_cos": np.cos(2 * np.pi * share)})
     day = (ALL["at"] - ALL["at"].dt.floor("D")) / pd.Timedelta("1D")
     yield Entry("cyclic", {"column": "at", "period": "day"}, "numpy of pandas .dt",
                 {"at_day_sin": np.sin(2 * np.pi * day), "at_day_cos": np.cos(2 * np.pi * day)})
     passed = (ALL["at"].dt.day_of_year - 1 + day) / np.where(ALL["at"].dt.is_leap_year, 366, 365)
     yield Entry("cyclic", {"column": "at", "period": "year"}, "numpy of pandas .dt",
                 {"at_year_sin": np.sin(2 * np.pi * passed), "at_year_cos": np.cos(2 * np.pi * passed)})
+
+
+HOLIDAYS = {"2024-03-29": "Good Friday", "2024-07-04": "Independence Day", "2024-12-25": "Christmas",
+            "2025-01-01": "New Year"}
+
+
+def business():
+    """Hours and days of business and holidays, as pandas and numpy know them; from a file."""
+    local = ALL["at"].dt.tz_convert(ZONE)
+    days = local.dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    holidays = np.array(list(HOLIDAYS), "datetime64[D]")
+    is_business_day = np.is_busday(days, weekmask="Tue Wed Thu Fri Sat", holidays=holidays)
+    within = np.zeros(ROWS, bool)
+    within[pd.DatetimeIndex(local).indexer_between_time("08:30", "18:00", include_end=False)] = True
+    ahead, behind = np.searchsorted(holidays, days), np.searchsorted(holidays, days, side="right") - 1
+    none = np.array([np.nan])
+    until = np.where(ahead < 4, np.append(holidays, holidays[-1])[ahead] - days, np.timedelta64(0, "D")).astype(float)
+    since = (days - holidays[np.maximum(behind, 0)]).astype(float)
+    outputs = {
+        "is_business_day": is_business_day, "is_business_hour": is_business_day & within,
+        "is_holiday": np.isin(days, holidays), "days_to_holiday": np.where(ahead < 4, until, none),
+        "days_since_holiday": np.where(behind >= 0, since, none),
+        "holiday": [TextOf(HOLIDAYS.get(str(day))) for day in days],
+    }
+    options = {"column": "at", "parts": list(outputs), "zone": ZONE, "holidays": "holidays.csv",
+               "business_hours": ["08:30", "18:00"], "business_days": ["tuesday", "wednesday", "thursday", "friday", "saturday"]}
+    return Entry("calendar", options, "numpy.is_busday, pandas", {f"at_{part}": values for part, values in outputs.items()})
 
 
 def crosses():
@@ -192,6 +339,10 @@ def crosses():
         names = ["_x_".join(np.repeat(["y", "z", "k"], powers)) for powers in made.powers_]
         yield Entry("polynomial", {"columns": ["y", "z", "k"], "degree": degree, "interaction_only": only},
                     "PolynomialFeatures", {name: out[:, i] for i, name in enumerate(names) if made.powers_[i].sum() > 1})
+    made = preprocessing.PolynomialFeatures((3, 4), include_bias=False)
+    out = made.fit_transform(ALL[["y", "k"]].to_numpy(float))
+    yield Entry("polynomial", {"columns": ["y", "k"], "degree": 4, "min_degree": 3}, "PolynomialFeatures",
+                {"_x_".join(np.repeat(["y", "k"], powers)): out[:, i] for i, powers in enumerate(made.powers_)})
     divided = ALL["z"] / ALL["k"].where(ALL["k"] != 0)
     yield single("ratio", {"of": "z", "by": "k"}, "pandas", divided)
     yield single("ratio", {"of": "z", "by": "k", "near": 1, "otherwise": -1}, "pandas",
@@ -206,7 +357,25 @@ def crosses():
                  np.array(far) * EARTH_KM)
 
 
-ENTRIES = [*scalers(), *encoders(), *times(), *crosses()]
+    for precision in (1, 6, 12):
+        cells = [TextOf(pygeohash.encode(lat, lon, precision)) for lat, lon in zip(ALL["lat"], ALL["lon"])]
+        yield single("geohash", {"lat": "lat", "lon": "lon", "precision": precision}, "pygeohash", cells)
+    for resolution in (0, 8, 15):
+        cells = [TextOf(h3.latlng_to_cell(lat, lon, resolution)) for lat, lon in zip(ALL["lat"], ALL["lon"])]
+        yield single("h3", {"lat": "lat", "lon": "lon", "resolution": resolution}, "h3", cells)
+
+
+class TextOf:
+    """A text that is expected, or none."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __repr__(self):
+        return repr(self.text)
+
+
+ENTRIES = [*scalers(), *imputed(), *encoders(), *splines(), *times(), *of_texts(), *crosses()]
 
 SCHEMA = {
     "type": "object",
@@ -214,27 +383,28 @@ SCHEMA = {
         **{name: {"type": "integer"} for name in ("n", "k")},
         **{name: {"type": "number"} for name in ("y", "z", "lat", "lon")},
         "x": {"type": ["number", "null"]}, "category": {"type": ["string", "null"]}, "ok": {"type": "boolean"},
-        "at": {"type": "string", "format": "date-time"},
+        "at": {"type": "string", "format": "date-time"}, "text": {"type": ["string", "null"]},
     },
     "required": ["n", "k", "y", "z", "lat", "lon", "ok", "at"],
 }
 
 
-def vectors(binary, features, parameters=None):
+def vectors(binary, features, parameters=None, **output):
     """What the program makes of all rows."""
-    pipeline = {
+    definition = {
         "pipeline": "features",
         "source": {"topics": ["values"], "format": "json", "schema": "schema.json", "key": "n",
                    "event_time": "kafka", "lateness": "1s", "start": "earliest"},
         "features": features,
-        "output": {"topic": "values.features", "format": "json", "carry": ["n"]},
+        "output": {"topic": "values.features", "format": "json", "carry": ["n"], **output},
         "dead_letter": {"topic": "values.dlq"},
     }
     with tempfile.TemporaryDirectory() as held:
         folder = pathlib.Path(held)
-        (folder / "pipeline.yaml").write_text(json.dumps(pipeline))
+        (folder / "pipeline.yaml").write_text(json.dumps(definition))
         (folder / "schema.json").write_text(json.dumps(SCHEMA))
         (folder / "parameters.json").write_text(json.dumps(parameters))
+        (folder / "holidays.csv").write_text("date,name\n" + "".join(f"{day},{name}\n" for day, name in HOLIDAYS.items()))
         rows = json.loads(ALL.to_json(orient="records", date_format="iso", date_unit="ms", double_precision=15))
         (folder / "in.jsonl").write_text("".join(
             json.dumps({"value": row, "key": "k", "timestamp": 1_767_225_600_000}) + "\n" for row in rows))
@@ -248,7 +418,15 @@ def vectors(binary, features, parameters=None):
 
 def plain(value):
     """A number, or None for null and NaN."""
+    if isinstance(value, TextOf):
+        return value
     return None if value is None or pd.isna(value) else float(value)
+
+
+def difference(expected, actual):
+    if isinstance(expected, TextOf):
+        return 0.0 if expected.text == actual else math.inf
+    return tables.difference(expected, actual)
 
 
 def title(entry):
@@ -270,9 +448,9 @@ def compare(entry, made):
         return 0, math.inf, 1
     compared, largest, wrong = 0, 0.0, 0
     for name, values in entry.outputs.items():
-        for row, expected in enumerate(np.ravel(values)):
+        for row, expected in enumerate(values if isinstance(values, list) else np.ravel(values)):
             expected, actual = plain(expected), made[row][name]
-            off = tables.difference(expected, actual)
+            off = difference(expected, actual)
             compared, largest = compared + 1, max(largest, off)
             if off > TOLERANCE:
                 wrong += 1
@@ -281,32 +459,139 @@ def compare(entry, made):
     return compared, largest, wrong
 
 
-def check_export(binary):
-    """A fitted ColumnTransformer through tools/sklearn_params.py, its parameters in a file of their own."""
-    made = compose.ColumnTransformer([
+def export_entries():
+    """Fitted models of every transformer that tools/sklearn_params.py knows, and their names."""
+    numbers = pipeline.Pipeline([("fill", impute.SimpleImputer(strategy="median", add_indicator=True)),
+                                 ("scale", preprocessing.StandardScaler())])
+    often = {"handle_unknown": "infrequent_if_exist", "min_frequency": 0.12, "sparse_output": False}
+    words = pipeline.Pipeline([
+        ("fill", impute.SimpleImputer(strategy="constant", fill_value="none")),
+        ("hot", preprocessing.OneHotEncoder(drop="first", **often)),
+    ])
+    squares = pipeline.Pipeline([
+        ("fill", impute.SimpleImputer()), ("products", preprocessing.PolynomialFeatures(2)),
+        ("scale", preprocessing.StandardScaler(with_mean=False)), ("length", preprocessing.Normalizer("l1")),
+    ])
+    curves = pipeline.Pipeline([("curve", preprocessing.SplineTransformer(4, extrapolation="linear")),
+                                ("scale", preprocessing.MaxAbsScaler())])
+    classes = np.array(["low", "mid", "high"])[np.digitize(FITTED["y"], [3, 10])]
+    yield "ColumnTransformer", TARGET, compose.ColumnTransformer([
         ("standardize", preprocessing.StandardScaler(), ["x", "z"]), ("minmax", preprocessing.MinMaxScaler(), ["y"]),
+        ("range", preprocessing.MinMaxScaler((-1, 1), clip=True), ["y", "z"]),
         ("maxabs", preprocessing.MaxAbsScaler(), ["z"]), ("robust", preprocessing.RobustScaler(), ["z", "y"]),
+        ("plain", preprocessing.RobustScaler(with_centering=False, unit_variance=True), ["y"]),
         ("power", preprocessing.PowerTransformer(), ["y"]),
         ("hot", preprocessing.OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["ok", "k"]),
+        ("one less", preprocessing.OneHotEncoder(drop="if_binary", handle_unknown="ignore", sparse_output=False), ["ok", "k"]),
+        ("not fuel", preprocessing.OneHotEncoder(drop=["fuel"], handle_unknown="ignore", sparse_output=False), ["category"]),
+        ("often", preprocessing.OneHotEncoder(**often), ["category"]),
         ("ordinal", preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1,
                                                  encoded_missing_value=-2), ["category"]),
-        ("target", preprocessing.TargetEncoder(target_type="binary"), ["category"]),
+        ("few", preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, max_categories=4,
+                                             encoded_missing_value=-2), ["category"]),
+        ("target", preprocessing.TargetEncoder(target_type="binary"), ["category", "ok"]),
         ("bins", preprocessing.KBinsDiscretizer(4, encode="ordinal", subsample=None,
                                                 quantile_method="averaged_inverted_cdf"), ["y"]),
-        ("levels", preprocessing.KBinsDiscretizer(3, encode="onehot-dense", strategy="uniform", subsample=None), ["z"]),
+        ("levels", preprocessing.KBinsDiscretizer(3, encode="onehot", strategy="uniform", subsample=None), ["z"]),
         ("quantile", preprocessing.QuantileTransformer(n_quantiles=30, output_distribution="normal"), ["x"]),
-        ("as it is", "passthrough", ["k"]), ("gone", "drop", ["lat"]),
+        ("numbers", numbers, ["x", "k"]), ("words", words, ["category"]), ("squares", squares, ["y", "z"]),
+        ("curves", curves, ["z", "y"]), ("missing", impute.MissingIndicator(), ["x", "category"]),
+        ("above", preprocessing.Binarizer(threshold=2.5), ["z", "k"]),
+        ("logs", preprocessing.FunctionTransformer(np.log1p), ["y"]),
+        ("roots", preprocessing.FunctionTransformer(np.square), ["z", "k"]),
+        ("as it is", "passthrough", ["k"]), ("again", "passthrough", ["k", "z"]), ("gone", "drop", ["lat"]),
     ])
-    made.fit(FITTED, TARGET)
-    parameters, features = sklearn_params.export(made)
-    out = made.transform(ALL)
-    found = vectors(binary, features, parameters)
-    names = [name for name in found[0] if name != "n"]
-    entry = Entry("sklearn_params.py", {}, "ColumnTransformer", {name: out[:, i] for i, name in enumerate(names)})
-    if len(names) != out.shape[1]:
-        print(f"wrong: {len(names)} outputs, ColumnTransformer has {out.shape[1]}: {names}")
-        return entry, (0, math.inf, 1)
-    return entry, compare(entry, found)
+    yield "TargetEncoder of classes", classes, compose.ColumnTransformer(
+        [("target", preprocessing.TargetEncoder(), ["category", "ok"])])
+    yield "ColumnTransformer of texts", TARGET, compose.ColumnTransformer([
+        ("hash", texts.HashingVectorizer(n_features=16, analyzer="char_wb", ngram_range=(2, 4)), "text"),
+        ("tfidf", texts.TfidfVectorizer(max_features=20, ngram_range=(1, 2), sublinear_tf=True, stop_words=["the"]), "text"),
+        ("plain", texts.TfidfVectorizer(max_features=9, use_idf=False, norm="l1", token_pattern=r"\S+"), "text"),
+        ("count", texts.CountVectorizer(max_features=10, binary=True), "text"),
+    ])
+    # Steps behind the columns, a selection and an estimator.
+    yield "Pipeline", TARGET, pipeline.Pipeline([
+        ("columns", compose.ColumnTransformer([
+            ("fill", impute.SimpleImputer(), ["x"]), ("hot", preprocessing.OneHotEncoder(sparse_output=False), ["ok"]),
+        ], remainder="passthrough")),
+        ("both", pipeline.FeatureUnion([("scale", preprocessing.StandardScaler()),
+                                        ("curve", preprocessing.SplineTransformer(3, include_bias=False))])),
+        ("varied", feature_selection.VarianceThreshold(0.05)),
+        ("model", linear_model.LogisticRegression()),
+    ])
+
+
+def check_exports(binary):
+    """Fitted models through tools/sklearn_params.py, their parameters in a file of their own."""
+    for name, target, made in export_entries():
+        given, fitted = (ALL, FITTED) if name != "Pipeline" else (ALL[["x", "ok", "y", "k"]], FITTED[["x", "ok", "y", "k"]])
+        given, fitted = given.assign(text=ALL["text"].fillna("")), fitted.assign(text=FITTED["text"].fillna(""))
+        if name == "Pipeline":
+            given, fitted = given.drop(columns="text"), fitted.drop(columns="text")
+        made.fit(fitted, target)
+        parameters, features, hidden = sklearn_params.export(made)
+        jsonschema.validate(parameters, parameters_schema(binary))
+        out = (made[:-1] if name == "Pipeline" else made).transform(given)
+        out = np.asarray(out.todense() if hasattr(out, "todense") else out)
+        found = vectors(binary, features, parameters, hide=hidden)
+        names = [output for output in found[0] if output != "n"]
+        entry = Entry("sklearn_params.py", {}, name, {output: out[:, i] for i, output in enumerate(names)})
+        if len(names) != out.shape[1]:
+            print(f"wrong: {len(names)} outputs, {name} has {out.shape[1]}: {names}")
+            yield entry, (0, math.inf, 1)
+        else:
+            yield entry, compare(entry, found)
+    yield check_hasher(binary)
+
+
+def check_hasher(binary):
+    """A FeatureHasher, which knows no columns."""
+    made = feature_extraction.FeatureHasher(12)
+    features = sklearn_params.export(made, ["ok", "k", "z"])[1]
+    out = made.transform(ALL[["ok", "k", "z"]].to_dict("records")).toarray()
+    entry = Entry("sklearn_params.py", {}, "FeatureHasher", {f"hash_{i}": out[:, i] for i in range(12)})
+    return entry, compare(entry, vectors(binary, features))
+
+
+def check_refusals():
+    """What cannot be exported is said, and nothing else is made of it."""
+    refused = [
+        (decomposition.PCA(1), ["y"]), (impute.KNNImputer(), ["x"]), (preprocessing.FunctionTransformer(abs), ["y"]),
+        (preprocessing.SplineTransformer(degree=0), ["y"]),
+        (preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan), ["ok"]),
+        (texts.CountVectorizer(strip_accents="unicode"), "text"), (texts.CountVectorizer(token_pattern=r"\d+"), "text"),
+    ]
+    wrong = 0
+    for transformer, columns in refused:
+        made = compose.ColumnTransformer([("it", transformer, columns)]).fit(FITTED.assign(text=FITTED["text"].fillna("")))
+        try:
+            sklearn_params.export(made)
+        except sklearn_params.Unsupported:
+            continue
+        print(f"wrong: {transformer} was exported")
+        wrong += 1
+    entry = Entry("sklearn_params.py", {"refuses": True}, "what millstream does not have", {})
+    return entry, (len(refused), 0.0, wrong)
+
+
+def check_vector(binary):
+    """One list of all, and single floats: bit by bit those of numpy, digits the fewest that read back so."""
+    features = [{"third": "z / 3"}, {"vector": {"columns": ["third", "x", "ok", "k"], "type": "float32", "nulls": 0.0}}]
+    found = vectors(binary, features, type="float32", hide=["third"])
+    expected = np.column_stack([ALL["z"] / 3, ALL["x"].fillna(0.0), ALL["ok"], ALL["k"]]).astype(np.float32)
+    wrong = sum(set(made) != {"n", "features"} for made in found)
+    for made, row in zip(found, expected):
+        wrong += [np.float32(value) for value in made["features"]] != list(row)
+        wrong += any(float(str(value)) != actual for value, actual in zip(row, made["features"]))
+    singles = vectors(binary, [features[0], "x"], type="float32", nulls=-1)
+    for made, third, x in zip(singles, expected[:, 0], ALL["x"].fillna(-1).astype(np.float32)):
+        wrong += (np.float32(made["third"]), np.float32(made["x"])) != (third, x)
+    return Entry("vector", {"type": "float32"}, "numpy.float32", {}), (expected.size + 2 * ROWS, 0.0, wrong)
+
+
+def parameters_schema(binary):
+    answer = subprocess.run([binary, "components", "--parameters"], capture_output=True, text=True, check=True)
+    return json.loads(answer.stdout)
 
 
 def known(binary):
@@ -322,16 +607,17 @@ def main():
     arguments = tables.arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0])).parse_args()
     rows, failed = {}, 0
     checked = [(entry, check(arguments.binary, entry)) for entry in ENTRIES]
-    for entry, (compared, largest, wrong) in [*checked, check_export(arguments.binary)]:
+    checked += [check_vector(arguments.binary), *check_exports(arguments.binary), check_refusals()]
+    for entry, (compared, largest, wrong) in checked:
         failed += wrong > 0
         before, off = rows.get((title(entry), entry.oracle), (0, 0.0))
         rows[title(entry), entry.oracle] = (before + compared, max(off, largest))
-    covered = {entry.name for entry in ENTRIES}
+    covered = {entry.name for entry, _ in checked}
     missing = [name for name in known(arguments.binary) if name not in covered]
     for name in missing:
         print(f"wrong: {name} has no oracle in {pathlib.Path(__file__).name}")
     stale = tables.settle(arguments, "features", rows, "values")
-    print(f"{len(ENTRIES) + 1 - failed} passed, {failed + len(missing) + stale} failed")
+    print(f"{len(checked) - failed} passed, {failed + len(missing) + stale} failed")
     return 1 if failed + len(missing) + stale else 0
 
 
