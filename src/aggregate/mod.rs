@@ -27,6 +27,7 @@ mod shape;
 mod spread;
 mod summary;
 mod text;
+mod tiles;
 mod together;
 mod trunk;
 mod value;
@@ -82,6 +83,7 @@ pub use saved::{SavedBuffers, restore_buffers};
 pub use scan::{Content, Held, Scan};
 pub use summary::{Needs, Summary};
 pub use text::{Symbols, Texts};
+pub use tiles::{SavedTiles, Tiles, restore_tiles, tiles_bytes};
 pub use value::{Kind, float_key, key_range, read_keys};
 
 use crate::registry::{self, Component, Node, Problem};

@@ -66,6 +66,11 @@ impl Pool {
         self.events += 1;
     }
 
+    /// Counts events out that nothing is kept of by itself.
+    pub(super) fn count_out(&mut self, events: u64) {
+        self.events -= usize::try_from(events).expect("they were counted in");
+    }
+
     /// Accounts for memory that grew or shrank from `before` to `after` bytes.
     pub(super) fn account(&mut self, before: usize, after: usize) {
         self.bytes = self.bytes + after - before;

@@ -105,11 +105,16 @@ impl Plan<'_> {
             let computed: Vec<&str> =
                 window.computed.iter().map(|(name, _)| name.as_str()).collect();
             writeln!(f, "    computes  {}", computed.join(", "))?;
-            writeln!(
+            let each = if window.key_bytes_max.is_some() { "a tile" } else { "an event" };
+            write!(
                 f,
-                "    keeps     {}: {} bytes a key and {} an event, in buffer {}",
-                window.retained, window.key_bytes, window.event_bytes, window.lane
+                "    keeps     {}: {} bytes a key and {} {each}",
+                window.retained, window.key_bytes, window.event_bytes
             )?;
+            if let Some(bytes) = window.key_bytes_max {
+                write!(f, ", at most {bytes} a key")?;
+            }
+            writeln!(f, ", in buffer {}", window.lane)?;
         }
         Ok(())
     }

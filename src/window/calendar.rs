@@ -29,6 +29,12 @@ impl Grid {
         self.last_boundary(start, start.saturating_sub(1))
     }
 
+    /// True if its boundaries are those of tiles of that length.
+    pub(super) fn has_tiles(self, resolution_us: i64) -> bool {
+        let is_part = |us: i64| us % resolution_us == 0;
+        self.zone.is_none() && is_part(self.span_us) && is_part(self.offset_us)
+    }
+
     /// The longest that `spans` of them take.
     pub(super) fn reach_us(self, spans: i64) -> i64 {
         let reach = self.span_us.saturating_mul(spans);

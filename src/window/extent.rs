@@ -103,6 +103,9 @@ pub(super) struct Extent {
     /// True if the record itself is left out; others of its time are not. Only of windows that would
     /// hold it.
     pub(super) exclude_current: bool,
+    /// Length of the tiles it is made of, microseconds; without it, of events. Only of windows by
+    /// time, and of tumbling ones that begin and end with a tile.
+    pub(super) resolution_us: Option<i64>,
 }
 
 impl Extent {
@@ -151,6 +154,24 @@ impl Extent {
                 }
             }
         }
+    }
+
+    /// The tiles, by number, that the window of a record of that time is made of.
+    ///
+    /// Ends are rounded outwards: the tile in which the window begins belongs to it as a whole, and
+    /// so does the record's own, of which a record in order has seen all that is there.
+    pub(super) fn tiles(self, time: i64) -> [i64; 2] {
+        let resolution = self.resolution_us.expect("only asked of windows of tiles");
+        let [first, last] = match self.shape {
+            Shape::Time { span_us } => [time.saturating_sub(span_us).saturating_add(1), time],
+            Shape::Tumbling(grid, Part::SoFar) => [grid.start(time), time],
+            Shape::Tumbling(grid, Part::Previous) => {
+                let start = grid.start(time);
+                [grid.before(start), start.saturating_sub(1)]
+            }
+            Shape::Rows { .. } | Shape::Session { .. } => unreachable!("they have no tiles"),
+        };
+        [first.div_euclid(resolution), last.div_euclid(resolution)]
     }
 
     fn end(self, own: Own) -> Place {
@@ -216,6 +237,12 @@ impl fmt::Display for Extent {
                 write!(f, "{which} session, pauses up to {gap}, of the last {within}")?;
             }
         }
-        if self.exclude_current { write!(f, " without the record itself") } else { Ok(()) }
+        if self.exclude_current {
+            write!(f, " without the record itself")?;
+        }
+        match self.resolution_us {
+            Some(us) => write!(f, ", in tiles of {}", Span { us }),
+            None => Ok(()),
+        }
     }
 }

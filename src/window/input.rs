@@ -31,6 +31,8 @@ pub(super) struct Input {
     pub(super) beside: Option<(usize, DataType)>,
     /// Indices of the conditions that all hold for a record that counts.
     pub(super) conditions: Vec<usize>,
+    /// Length of the tiles that are kept instead of events, microseconds.
+    pub(super) resolution_us: Option<i64>,
 }
 
 impl Input {

@@ -13,6 +13,7 @@ use serde::{Deserialize, de::IgnoredAny};
 ///   facts that become known later, and with `exclude_current`, which leaves the record itself out;
 /// * `tumbling: 1d`, with an `offset` and days of a `zone`, and `session: 30m`, looked for `within`
 ///   so much time, stand still: `part: so_far` is up to the record, `previous` the one before;
+/// * `resolution: 5m` makes a long one of time, or one that stands still, of tiles instead of events;
 /// * `by` tells categories apart, see [`By`](super::by::By);
 /// * `where` and `min_count` belong to all: below so many values there is nothing but the count.
 #[derive(Deserialize)]
@@ -36,6 +37,7 @@ pub(super) struct Keys {
     offset: Option<Span>,
     zone: Option<String>,
     within: Option<Span>,
+    resolution: Option<Span>,
     #[serde(default)]
     pub(super) min_count: u64,
     #[serde(rename = "compute")]
@@ -80,7 +82,35 @@ impl Keys {
             return Err(Problem::new(node.at("exclude_current"), what)
                 .expected("`exclude_current`, or what lets the window end before the record"));
         }
-        Ok((Extent { shape, closed, delay_us, exclude_current }, suffix))
+        let resolution_us = self.resolution(shape, node)?;
+        Ok((Extent { shape, closed, delay_us, exclude_current, resolution_us }, suffix))
+    }
+
+    /// The length of tiles, of a window whose ends can be theirs.
+    fn resolution(&self, shape: Shape, node: &Node) -> Result<Option<i64>, Problem> {
+        let Some(resolution) = self.resolution else { return Ok(None) };
+        for key in ["closed", "delay"] {
+            if node.get(key).is_some() {
+                let what = format!("`{key}` beside `resolution`");
+                return Err(Problem::new(node.at(key), what).expected(
+                    "one of them: a window of tiles ends at the record, its ends are rounded to tiles",
+                ));
+            }
+        }
+        let at = node.at("resolution");
+        let fits = |span_us: i64| 0 < resolution.us && resolution.us < span_us;
+        match shape {
+            Shape::Time { span_us } if !fits(span_us) => {
+                Err(Problem::new(at, format!("tiles of {resolution}"))
+                    .expected("less than the window, such as a hundredth of it"))
+            }
+            Shape::Tumbling(grid, _) if !fits(grid.span_us) || !grid.has_tiles(resolution.us) => {
+                Err(Problem::new(at, format!("tiles of {resolution}")).expected(
+                    "tiles that fill the spans: a part of `tumbling` and of `offset`, without `zone`",
+                ))
+            }
+            _ => Ok(Some(resolution.us)),
+        }
     }
 
     fn tumbling(&self, span: &str, node: &Node) -> Result<(Shape, String), Problem> {
@@ -144,7 +174,7 @@ fn duration(text: &str, key: &str, node: &Node) -> Result<i64, Problem> {
 }
 
 /// Keys that say something about some shapes, and what to write instead where they do not.
-const OF_SOME_SHAPES: [(&str, &str); 7] = [
+const OF_SOME_SHAPES: [(&str, &str); 8] = [
     ("closed", "`closed` with `over`; spans of a grid and sessions have their ends"),
     ("delay", "`delay` with `over: 1h`, or `part: previous`"),
     ("exclude_current", "`closed: left`, the rows before the record"),
@@ -152,13 +182,16 @@ const OF_SOME_SHAPES: [(&str, &str); 7] = [
     ("offset", "`offset` with `tumbling`"),
     ("zone", "`zone` with `tumbling`"),
     ("within", "`within` with `session`"),
+    ("resolution", "`resolution` with `over: 30d` or `tumbling`"),
 ];
 
 fn refuse_what_does_not_belong(shape: Shape, node: &Node) -> Result<(), Problem> {
     let (name, takes): (_, &[&str]) = match shape {
-        Shape::Time { .. } => ("a duration", &["closed", "delay", "exclude_current"]),
+        Shape::Time { .. } => ("a duration", &["closed", "delay", "exclude_current", "resolution"]),
         Shape::Rows { .. } => ("a number of rows", &["closed"]),
-        Shape::Tumbling(..) => ("`tumbling`", &["part", "offset", "zone", "exclude_current"]),
+        Shape::Tumbling(..) => {
+            ("`tumbling`", &["part", "offset", "zone", "exclude_current", "resolution"])
+        }
         Shape::Session { .. } => ("`session`", &["part", "within", "exclude_current"]),
     };
     let does_not_belong =

@@ -3,11 +3,13 @@
 use super::{
     extent::{Extent, Own, Shape},
     input::{Input, Read},
+    tiled::Tiled,
 };
 use crate::{
     aggregate::{
         Content, Event, EventBuffer, Held, Interned, Kind, Needs, Pair, Pairs, Place, Pool,
-        Retention, SavedBuffers, Scan, Summary, Texts, read_keys, restore_buffers,
+        Retention, SavedBuffers, SavedTiles, Scan, Summary, Texts, Tiles, read_keys,
+        restore_buffers, restore_tiles,
     },
     batch::{Rows, Slot},
     state::{
@@ -63,10 +65,9 @@ pub(super) fn is_peer_of_next(rows: &Rows, row: usize) -> bool {
 const PROGRESS: &[Column] = &[("slots", Type::Word)];
 
 /// A lane as it was.
-#[derive(Debug)]
 pub(super) struct SavedLane {
     slots: usize,
-    buffers: SavedBuffers,
+    kept: Box<dyn Saved>,
 }
 
 impl Saved for SavedLane {
@@ -74,7 +75,7 @@ impl Saved for SavedLane {
         let mut progress = out.table("progress", PROGRESS);
         progress.row(&[Cell::Word(self.slots as u64)])?;
         progress.finish()?;
-        self.buffers.save(out)
+        self.kept.save(out)
     }
 }
 
@@ -91,6 +92,8 @@ pub(super) struct Lane {
     pool: Pool,
     interned: Interned,
     buffers: Paged<EventBuffer>,
+    /// In the place of the buffers.
+    pub(super) tiled: Option<Tiled>,
     /// One more than the highest slot seen.
     slots: usize,
     keys: Vec<i64>,
@@ -105,6 +108,7 @@ impl Lane {
     pub(super) fn new(input: Input) -> Self {
         Self {
             interned: Interned::new(input.kinds()),
+            tiled: input.resolution_us.map(Tiled::new),
             input,
             windows: Vec::new(),
             retention: Retention::default(),
@@ -185,17 +189,21 @@ impl Lane {
                 false => 0,
             };
             let event = Event { time: rows.event_times[row], key, valid };
-            let place = self.insert(rows.slots[row], rows.watermarks[row], event, keeps_all);
             let taken = Taken { slot: rows.slots[row], event, stored: valid || keeps_all };
-            if !peers {
-                self.look(taken, Seen { place, peers_end: None, behind: 0 });
-                continue;
-            }
+            let place = if self.tiled.is_some() {
+                self.insert_into_tiles(taken, rows.watermarks[row]);
+                None
+            } else {
+                Some(self.insert(rows.slots[row], rows.watermarks[row], event, keeps_all))
+            };
             run.push(taken);
-            if !is_peer_of_next(rows, row) {
-                self.look_at_each_other(&run);
-                run.clear();
+            match place {
+                _ if peers && is_peer_of_next(rows, row) => continue,
+                None => run.iter().for_each(|taken| self.look_at_tiles(*taken)),
+                Some(_) if peers => self.look_at_each_other(&run),
+                Some(place) => self.look(taken, Seen { place, peers_end: None, behind: 0 }),
             }
+            run.clear();
         }
     }
 
@@ -220,6 +228,20 @@ impl Lane {
     fn read_ahead<'s>(&self, slots: impl Iterator<Item = &'s Slot>) {
         let buffers = slots.filter_map(|slot| self.buffers.get(*slot));
         black_box(buffers.fold(0, |read, buffer| read ^ buffer.touch()));
+    }
+
+    fn insert_into_tiles(&mut self, taken: Taken, watermark: i64) {
+        self.slots = self.slots.max(taken.slot as usize + 1);
+        let reach = self.retention.time_us.expect("only windows by time have tiles");
+        let oldest = watermark.saturating_sub(reach);
+        let tiled = self.tiled.as_mut().expect("it has tiles");
+        tiled.insert((taken.slot, taken.event), oldest, &mut self.windows, &mut self.pool);
+    }
+
+    /// Leaves the summaries of one record that is in its tile.
+    fn look_at_tiles(&mut self, taken: Taken) {
+        let tiled = self.tiled.as_ref().expect("it has tiles");
+        tiled.look((taken.slot, taken.event), &mut self.windows, &self.pool);
     }
 
     /// Puts one record in and says where it lies, or would. What lies outside the retention leaves
@@ -303,6 +325,9 @@ impl Lane {
 
     /// Drops what is kept under `slot`.
     pub(super) fn forget(&mut self, slot: Slot) {
+        if let Some(tiled) = &mut self.tiled {
+            tiled.forget(slot, &mut self.pool);
+        }
         if self.buffers.get(slot).is_some_and(|b| !b.is_vacant()) {
             self.buffers.get_mut(slot).clear(&mut self.pool);
             self.release();
@@ -311,18 +336,26 @@ impl Lane {
 
     /// Bytes of all buffers.
     pub(super) fn state_bytes(&self) -> usize {
-        self.slots * size_of::<EventBuffer>() + self.pool.bytes() + self.interned.bytes()
+        self.slots * self.slot_bytes() + self.pool.bytes() + self.interned.bytes()
     }
 
     /// Bytes of the buffers of so many keys.
     pub(super) fn key_bytes(&self, keys: usize) -> usize {
-        keys * size_of::<EventBuffer>() + self.pool.bytes() + self.interned.bytes()
+        keys * self.slot_bytes() + self.pool.bytes() + self.interned.bytes()
     }
 
-    /// Holds on to the buffers as they are.
+    /// Bytes of a key without what it holds.
+    pub(super) fn slot_bytes(&self) -> usize {
+        if self.tiled.is_some() { size_of::<Tiles>() } else { size_of::<EventBuffer>() }
+    }
+
+    /// Holds on to what it keeps as it is.
     pub(super) fn capture(&self) -> SavedLane {
-        let buffers = SavedBuffers::capture(&self.buffers, &self.pool, &self.interned);
-        SavedLane { slots: self.slots, buffers }
+        let kept: Box<dyn Saved> = match &self.tiled {
+            Some(tiled) => Box::new(SavedTiles::capture(&tiled.by_slot)),
+            None => Box::new(SavedBuffers::capture(&self.buffers, &self.pool, &self.interned)),
+        };
+        SavedLane { slots: self.slots, kept }
     }
 
     /// Takes over the buffers that a snapshot holds; keys have `slots` slots.
@@ -338,18 +371,26 @@ impl Lane {
         progress.check(seen <= slots, "slots without a key")?;
         self.slots = seen as usize;
         let (pool, interned) = (&mut self.pool, &mut self.interned);
-        self.buffers = restore_buffers(section, seen, self.input.ranges(), pool, interned)?;
+        let ranges = self.input.ranges();
+        if let Some(Tiled { resolution_us, by_slot }) = &mut self.tiled {
+            *by_slot = restore_tiles(section, seen, *resolution_us, &ranges[0], pool)?;
+        } else {
+            self.buffers = restore_buffers(section, seen, ranges, pool, interned)?;
+        }
         Ok(())
     }
 
     /// All that outlives a batch.
     #[cfg(test)]
     pub(super) fn state(&self) -> impl std::fmt::Debug {
-        (&self.buffers, &self.interned)
+        (&self.buffers, &self.interned, &self.tiled)
     }
 
-    /// Bytes of a buffered event, as it lies in a full leaf.
+    /// Bytes of a buffered event, as it lies in a full leaf, or of a tile.
     pub(super) fn event_bytes(&self) -> usize {
+        if self.tiled.is_some() {
+            return Tiles::TILE_BYTES;
+        }
         let pair = if self.pool.kind() == Kind::Pair { Pairs::BYTES } else { 0 };
         self.pool.event_bytes() + pair
     }

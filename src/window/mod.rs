@@ -25,7 +25,8 @@
 //! has none.
 //!
 //! Windows over one column under one condition, or over the same two, share a [`Lane`], one buffer per key:
-//! another length costs a search, not a copy. Every row is taken in on its own, with its own
+//! another length costs a search, not a copy. Those with a `resolution` share tiles instead, sums by
+//! spans of time, and their ends are rounded to these. Every row is taken in on its own, with its own
 //! watermark, so that cutting the same rows into other batches changes no bit.
 
 mod by;
@@ -37,6 +38,7 @@ mod keys;
 mod lane;
 mod plan;
 mod spec;
+mod tiled;
 
 pub use plan::{WindowPlan, spec_schema};
 
@@ -173,6 +175,7 @@ impl Windows {
         let mut places: Vec<(usize, usize, usize)> = Vec::new();
         for mut computed in computed {
             let input = self.input(&mut computed, column.as_ref(), condition, schema)?;
+            let input = Input { resolution_us: extent.resolution_us, ..input };
             let lane = self.lane(input);
             let known = places.iter().find(|(known, ..)| *known == lane).copied();
             let (_, window, plan) = known.unwrap_or_else(|| {
@@ -247,7 +250,7 @@ impl Windows {
         }
         let beside = computed.beside.as_ref();
         let beside = beside.map(|(index, _, data_type)| (*index, data_type.clone()));
-        Ok(Input { values, beside, conditions })
+        Ok(Input { values, beside, conditions, resolution_us: None })
     }
 
     /// The place of a condition, the known one if it asks the same.
@@ -318,7 +321,13 @@ impl Windows {
     pub fn horizon(&self) -> Horizon {
         let horizon = |lane: &Lane| match lane.retention.rows {
             Some(_) => Horizon::Forever,
-            None => Horizon::For(lane.retention.time_us.unwrap_or_default()),
+            // A tile is seen as long as a part of it is.
+            None => Horizon::For(
+                lane.retention
+                    .time_us
+                    .unwrap_or_default()
+                    .saturating_add(lane.input.resolution_us.unwrap_or_default()),
+            ),
         };
         self.lanes.iter().map(horizon).max().unwrap_or(Horizon::Stateless)
     }

@@ -8,7 +8,7 @@ use super::{
     lane::Lane,
 };
 use crate::{
-    aggregate::{AGGREGATES, EventBuffer},
+    aggregate::AGGREGATES,
     registry::{Span, schema_of},
 };
 use arrow::datatypes::Schema as Columns;
@@ -30,10 +30,12 @@ pub struct WindowPlan {
     pub lane: usize,
     /// What of a key is buffered, for all windows of the lane.
     pub retained: String,
-    /// Bytes of a buffered event.
+    /// Bytes of a buffered event, or of a tile.
     pub event_bytes: usize,
-    /// Bytes of a key without its events.
+    /// Bytes of a key without its events or tiles.
     pub key_bytes: usize,
+    /// The most bytes that a key can take, where there are tiles.
+    pub key_bytes_max: Option<usize>,
 }
 
 impl WindowPlan {
@@ -66,7 +68,8 @@ impl WindowPlan {
             lane,
             retained: String::new(),
             event_bytes: 0,
-            key_bytes: size_of::<EventBuffer>(),
+            key_bytes: 0,
+            key_bytes_max: None,
         }
     }
 
@@ -81,8 +84,19 @@ impl WindowPlan {
             .rows
             .map(|rows| format!("{rows} rows and {} of event time", Span { us: lateness_us }));
         self.retained = [time, rows].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        self.key_bytes = lane.slot_bytes();
         self.event_bytes = lane.event_bytes();
+        let reach_us = lane.retention.time_us.unwrap_or_default().saturating_add(lateness_us);
+        self.key_bytes_max = lane.tiled.as_ref().map(|tiled| tiled.key_bytes_max(reach_us));
     }
+}
+
+const RESOLUTION: &str = "Of long windows by time and of tumbling ones: the length of the tiles that \
+                          are kept instead of events, such as 5m. Ends are rounded outwards to \
+                          tiles.";
+
+fn text(description: &str) -> Schema {
+    json_schema!({ "type": "string", "description": description })
 }
 
 /// What stands under `compute`.
@@ -138,10 +152,7 @@ pub fn spec_schema() -> Schema {
                 "type": "string",
                 "description": "The time zone whose days tumbling windows are, such as Europe/Berlin."
             },
-            "within": {
-                "type": "string",
-                "description": "How far back events of a session are looked for."
-            },
+            "within": text("How far back events of a session are looked for."),
             "of": { "type": "string", "description": "The column; without one, records count." },
             "where": { "type": "string", "description": "SQL: which records count." },
             "by": by,
@@ -157,6 +168,7 @@ pub fn spec_schema() -> Schema {
                 "type": "boolean", "default": false,
                 "description": "Leaves the record itself out of its window."
             },
+            "resolution": text(RESOLUTION),
             "min_count": {
                 "type": "integer", "minimum": 0, "default": 0,
                 "description": "Values below which there is nothing but the count."

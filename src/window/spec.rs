@@ -101,6 +101,31 @@ impl Spec {
         }
     }
 
+    /// Refuses what a window of tiles does not know.
+    fn of_tiles(&self, aggregate: &Aggregate, name: &str, at: Position) -> Result<(), Problem> {
+        if self.extent.resolution_us.is_none() {
+            return Ok(());
+        }
+        let needs = aggregate.needs();
+        let is_text = self.column.as_ref().is_some_and(|(_, _, t)| *t == DataType::Utf8);
+        let what = match aggregate {
+            _ if matches!(self.by, Some(By::Found(..))) => {
+                format!("a map of `{name}` looks at events, which tiles do not keep")
+            }
+            Aggregate::Events(_) | Aggregate::Pairs(..) => {
+                format!("`{name}` looks at events, which tiles do not keep")
+            }
+            _ if needs.previous => {
+                format!("`{name}` looks at the event before, which tiles do not keep")
+            }
+            Aggregate::Summary(_) if is_text && needs.values() => {
+                format!("`{name}` of texts, which tiles do not keep")
+            }
+            _ => return Ok(()),
+        };
+        Err(Problem::new(at, what).expected(OF_TILES))
+    }
+
     /// The column that an aggregate makes of all categories.
     fn column(
         &self,
@@ -111,6 +136,7 @@ impl Spec {
     ) -> Result<Computed, Problem> {
         let at = asked.at;
         let aggregate = (component.build)(&asked.options)?;
+        self.of_tiles(&aggregate, component.name, at)?;
         let of = self.column.as_ref();
         let beside = match &aggregate {
             Aggregate::Pairs(column, _) => Some(find_named(column, schema)?),
@@ -160,6 +186,11 @@ impl Computed {
         Ok(Self { name, output, beside, map, min_count: 0, ..self })
     }
 }
+
+/// What tiles know.
+const OF_TILES: &str = "an aggregate that tiles suffice for (count, sum, mean, var, std, sem, zscore, \
+                        min, max, range, first, last, delta, rate, time_since_first, gap_mean), or a \
+                        window without `resolution`";
 
 /// The column that a node of an aggregate's options names.
 fn find_named(node: &Node, schema: &SchemaRef) -> Result<FoundColumn, Problem> {

@@ -17,6 +17,49 @@ fn assert_told(cases: &[(&str, &str)]) {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Of tiles that cannot be, or that are asked for what they do not know.
+#[test]
+fn a_wrong_window_of_tiles_is_told_what_instead() {
+    assert_told(&[
+        (
+            "- { over: 5 rows, resolution: 1h, compute: [count] }",
+            "`resolution` beside a number of rows; expected `resolution` with `over: 30d`",
+        ),
+        (
+            "- { session: 1h, within: 1d, resolution: 1m, compute: [count] }",
+            "`resolution` beside `session`",
+        ),
+        (
+            "- { over: 1h, resolution: 1h, compute: [count] }",
+            "1:27: tiles of 1h; expected less than",
+        ),
+        (
+            "- { over: 1d, resolution: 5m, closed: both, compute: [count] }",
+            "`closed` beside `resolution`",
+        ),
+        (
+            "- { over: 1d, resolution: 5m, delay: 7d, compute: [count] }",
+            "`delay` beside `resolution`",
+        ),
+        (
+            "- { tumbling: 1d, resolution: 7h, compute: [count] }",
+            "tiles of 7h; expected tiles that fill the spans",
+        ),
+        (
+            "- { over: 1d, resolution: 5m, of: x, compute: [median] }",
+            "`median` looks at events, which tiles do not keep; expected an aggregate that tiles",
+        ),
+        (
+            "- { over: 1d, resolution: 5m, compute: [time_since_last] }",
+            "`time_since_last` looks at the event before",
+        ),
+        (
+            "- { over: 1d, resolution: 5m, of: text, compute: [last] }",
+            "`last` of texts, which tiles do not keep",
+        ),
+    ]);
+}
+
 #[test]
 fn a_wrong_window_is_told_where_what_and_what_instead() {
     let cases = [

@@ -7,6 +7,7 @@ mod peers;
 mod events;
 mod pairs;
 mod precision;
+mod tiles;
 
 use super::*;
 use arrow::array::{Array, AsArray, Float64Array, StringArray};
