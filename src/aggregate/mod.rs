@@ -18,6 +18,7 @@ mod lists;
 mod moments;
 mod node;
 mod pairs;
+mod pauses;
 mod place;
 mod pool;
 mod rank_statistics;

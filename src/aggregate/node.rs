@@ -3,6 +3,7 @@
 use super::{
     leaf::{LEAF_EVENTS, Leaf},
     moments::Moments,
+    pauses::Pauses,
     pool::Pool,
 };
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub(super) struct Branch {
     pub(super) rest: Moments,
     /// Number of the same events.
     pub(super) rest_len: usize,
+    /// Of the leaf, where sessions ask for them.
+    pub(super) pauses: Pauses,
     pub(super) leaf: Arc<Leaf>,
 }
 
@@ -41,7 +44,8 @@ impl Branch {
     pub(super) fn new(leaf: Arc<Leaf>, pool: &mut Pool) -> Self {
         pool.account(0, BRANCH_BYTES);
         let rest = Moments::default();
-        let mut branch = Self { first_time: i64::MIN, moments: rest, rest, rest_len: 0, leaf };
+        let (first_time, pauses) = (i64::MIN, Pauses::NONE);
+        let mut branch = Self { first_time, moments: rest, rest, rest_len: 0, pauses, leaf };
         branch.summarise(pool);
         branch
     }
@@ -49,6 +53,9 @@ impl Branch {
     /// Computes anew, from a compact leaf, what is known of it.
     pub(super) fn summarise(&mut self, pool: &Pool) {
         self.moments = pool.summarise(&self.leaf);
+        if pool.needs_pauses() {
+            self.pauses = Pauses::of(&self.leaf);
+        }
         self.first_time = self.leaf.first_time().unwrap_or(i64::MIN);
     }
 
@@ -78,6 +85,8 @@ pub(super) struct Node {
     /// Number of live events of the node and those behind it in its run; of the first node it does
     /// not follow what expires.
     pub(super) rest_len: usize,
+    /// Of all its leaves, where sessions ask for them.
+    pub(super) pauses: Pauses,
     #[expect(clippy::rc_buffer, reason = "branches come and go")]
     pub(super) branches: Arc<Vec<Branch>>,
 }
@@ -89,8 +98,9 @@ impl Node {
         let all = Moments::default();
         let first_time = branches[0].first_time;
         let branches = Arc::new(branches);
-        let mut node = Self { first_time, len, all, rest: all, rest_len: 0, branches };
-        node.summarise(node.branches.len() - 1);
+        let pauses = Pauses::NONE;
+        let mut node = Self { first_time, len, all, rest: all, rest_len: 0, pauses, branches };
+        node.summarise(node.branches.len() - 1, pool);
         node
     }
 
@@ -141,12 +151,12 @@ impl Node {
         }
         a.summarise(pool);
         b.summarise(pool);
-        self.summarise(lower + 1);
+        self.summarise(lower + 1, pool);
         true
     }
 
     /// Joins anew what has changed with the leaf at `last`, of which those behind know nothing.
-    pub(super) fn summarise(&mut self, last: usize) {
+    pub(super) fn summarise(&mut self, last: usize, pool: &Pool) {
         let (changed, behind) = self.branches_mut().split_at_mut(last + 1);
         let (mut rest, mut len) =
             behind.first().map_or_else(|| (Moments::default(), 0), |b| (b.rest, b.rest_len));
@@ -157,5 +167,14 @@ impl Node {
         }
         self.first_time = self.branches[0].first_time;
         self.all = self.branches[0].rest;
+        self.link_pauses(pool);
+    }
+
+    /// Joins anew the pauses of all leaves.
+    pub(super) fn link_pauses(&mut self, pool: &Pool) {
+        if pool.needs_pauses() {
+            let of_leaves = self.branches.iter().map(|branch| branch.pauses);
+            self.pauses = of_leaves.fold(Pauses::NONE, Pauses::joined);
+        }
     }
 }

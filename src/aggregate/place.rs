@@ -182,20 +182,6 @@ impl EventBuffer {
         self.last_valid(from, to).map(|place| self.time_at(place))
     }
 
-    /// Goes back from `end`, of time `time`, over valid events as long as each lies at most `gap_us`
-    /// before what follows it, and no further than `oldest`. The place of the last one passed.
-    pub fn back_to_pause(&self, oldest: Place, end: Place, mut time: i64, gap_us: i64) -> Place {
-        let mut start = end;
-        while let Some(place) = self.last_valid(oldest, start) {
-            let before = self.time_at(place);
-            if time.saturating_sub(before) > gap_us {
-                break;
-            }
-            (start, time) = (place, before);
-        }
-        start
-    }
-
     /// The part of the range `from..to` that lies in the leaf of `from`.
     pub(super) fn within_leaf(&self, from: Place, to: Place) -> Range<usize> {
         from.index()..if from.same_leaf(to) { to.index() } else { self.leaf_at(from).end() }
@@ -219,7 +205,7 @@ impl EventBuffer {
     }
 
     /// The end of the leaf before.
-    fn previous_leaf(&self, place: Place) -> Option<Place> {
+    pub(super) fn previous_leaf(&self, place: Place) -> Option<Place> {
         let (node, leaf) = match (place.node(), place.leaf()) {
             (0, 0) => return None,
             (node, 0) => (node - 1, self.nodes()[node - 1].branches.len() - 1),

@@ -57,6 +57,11 @@ impl Pool {
         self.released.drain(..)
     }
 
+    /// True if sessions are looked for.
+    pub(super) fn needs_pauses(&self) -> bool {
+        self.needs.pauses
+    }
+
     pub(super) fn values(&self) -> bool {
         self.kind != Kind::Nothing
     }

@@ -81,6 +81,8 @@ pub struct Needs {
     pub previous: bool,
     /// All values, for a scan.
     pub scan: bool,
+    /// Pauses between events, for sessions.
+    pub pauses: bool,
 }
 
 impl Needs {
@@ -93,6 +95,7 @@ impl Needs {
         span: false,
         previous: false,
         scan: false,
+        pauses: false,
     };
 
     /// Everything.
@@ -105,6 +108,7 @@ impl Needs {
         span: true,
         previous: true,
         scan: true,
+        pauses: true,
     };
 
     /// True if values have to be kept, not only the times of events.
@@ -123,6 +127,7 @@ impl Needs {
             span: self.span || other.span,
             previous: self.previous || other.previous,
             scan: self.scan || other.scan,
+            pauses: self.pauses || other.pauses,
         }
     }
 }

@@ -125,7 +125,7 @@ impl Trunk {
         if let Some(node) = nodes.last_mut().filter(|n| n.branches.len() < NODE_LEAVES) {
             node.len += branch.leaf.len();
             node.branches_mut().push(branch);
-            node.summarise(node.branches.len() - 1);
+            node.summarise(node.branches.len() - 1, pool);
         } else {
             nodes.push(Node::new(vec![branch], pool));
         }
@@ -161,7 +161,7 @@ impl Trunk {
             leaf.insert(index, event, pool.values());
             branch.summarise(pool);
             node.len += 1;
-            node.summarise(l);
+            node.summarise(l, pool);
             self.link(n);
             if reaches_first {
                 self.follow();
@@ -185,7 +185,7 @@ impl Trunk {
         branches[l].leaf_mut().move_last(LEAF_EVENTS / 2, above);
         branches[l].summarise(pool);
         branches.insert(l + 1, Branch::new(upper, pool));
-        node.summarise(l + 1);
+        node.summarise(l + 1, pool);
     }
 
     fn split_node(&mut self, n: usize, pool: &mut Pool) {
@@ -193,7 +193,7 @@ impl Trunk {
         let node = &mut nodes[n];
         let upper = Node::new(node.branches_mut().split_off(NODE_LEAVES / 2), pool);
         node.len -= upper.len;
-        node.summarise(NODE_LEAVES / 2 - 1);
+        node.summarise(NODE_LEAVES / 2 - 1, pool);
         nodes.insert(n + 1, upper);
         self.link_from(n);
     }
@@ -256,6 +256,7 @@ impl Trunk {
             }
             node.len -= gone;
             node.all = node.branches[0].rest;
+            node.link_pauses(pool);
         }
         let start = node.branches[0].leaf.start();
         if start < place.index() {

@@ -124,7 +124,9 @@ impl Lane {
 
     /// Adds a window before any row was seen, and gives its index.
     pub(super) fn add(&mut self, extent: Extent) -> usize {
-        let (needs, summaries, scans) = (Needs::NONE, Vec::new(), Vec::new());
+        let (summaries, scans) = (Vec::new(), Vec::new());
+        let pauses = matches!(extent.shape, Shape::Session { .. });
+        let needs = Needs { pauses, ..Needs::NONE };
         self.windows.push(LaneWindow { extent, needs, summaries, scans });
         let asked = extent.retention();
         self.retention.time_us = self.retention.time_us.max(asked.time_us);

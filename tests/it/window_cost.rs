@@ -166,6 +166,23 @@ fn a_million_events_in_the_window_cost_little_more_than_ten_thousand() {
 }
 
 #[test]
+fn a_record_of_a_long_session_costs_little_more_than_one_of_a_short_session() {
+    // A step is a microsecond, a session the whole stream, as far as it is looked back.
+    let stream = |events: i64| {
+        let specs =
+            format!("[{{ session: 5us, within: {events}us, of: x, compute: [count, mean, max] }}]");
+        let mut stream = Stream::of_windows(&specs, 1, 1);
+        stream.run(2 * events.max(1_000));
+        stream
+    };
+    for (large, limit) in [(20_000, 3.0), (500_000, 6.0)] {
+        let ratio = ratio(stream(large), stream(100));
+        println!("in a session of {large} events a record costs {ratio:.2} times one of 100");
+        assert!(ratio <= limit, "{large}: {ratio:.2}");
+    }
+}
+
+#[test]
 fn rows_that_do_not_count_are_not_looked_at_one_by_one() {
     let stream = |rows: i64| {
         let window = "of: x, where: x < 0, compute: [mean, last, time_since_last]";
