@@ -24,6 +24,18 @@ use std::sync::Arc;
 /// Nodes in a run.
 pub(super) const RUN_NODES: usize = 16;
 
+/// Entries of a list up to which it grows by one: keys of a few hundred events are many, and a list
+/// that doubles begins with room for four.
+const GROWN_BY_ONE: usize = 8;
+
+/// Appends to a list of which a short one has no room to spare.
+fn push_sparingly<T>(list: &mut Vec<T>, entry: T) {
+    if list.len() < GROWN_BY_ONE {
+        list.reserve_exact(1);
+    }
+    list.push(entry);
+}
+
 /// Heap bytes of a trunk without its nodes.
 pub(super) const TRUNK_BYTES: usize = size_of::<Trunk>() + COUNTS + size_of::<Vec<Node>>();
 
@@ -124,10 +136,10 @@ impl Trunk {
         let nodes = self.nodes_mut();
         if let Some(node) = nodes.last_mut().filter(|n| n.branches.len() < NODE_LEAVES) {
             node.len += branch.leaf.len();
-            node.branches_mut().push(branch);
+            push_sparingly(node.branches_mut(), branch);
             node.summarise(node.branches.len() - 1, pool);
         } else {
-            nodes.push(Node::new(vec![branch], pool));
+            push_sparingly(nodes, Node::new(vec![branch], pool));
         }
         self.link(self.nodes.len() - 1);
         self.open = Moments::default();

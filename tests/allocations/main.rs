@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod memory;
+
 use millstream::{
     batch::RawBatch,
     pipeline::{Definition, Fold, Overrides},
@@ -20,28 +22,34 @@ struct Counting;
 thread_local! {
     /// Those of this thread: tests run side by side.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Bytes that this thread has asked for and not given back.
+    static LIVE: Cell<isize> = const { Cell::new(0) };
 }
 
-fn count() {
-    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+fn count(before: usize, after: usize) {
+    if after > 0 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+    }
+    LIVE.set(LIVE.get() + after.cast_signed() - before.cast_signed());
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
-// SAFETY: every call goes to the system's allocator unchanged; counting touches one cell of the thread.
+// SAFETY: every call goes to the system's allocator unchanged; counting touches two cells of the thread.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(0, layout.size());
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(layout.size(), 0);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(layout.size(), size);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(at, layout, size) }
     }
