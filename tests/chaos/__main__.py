@@ -114,8 +114,9 @@ def run(argv: list[str]) -> int:
 
 def main(argv: list[str]) -> int:
     if argv[:1] == ["judge"]:
-        bootstrap, name, pipeline = argv[1:]
-        print(json.dumps(verdict.judge(bootstrap, name, pipeline).as_json()))
+        bootstrap, name, pipeline, told = argv[1:]
+        ticks = {int(partition): [tuple(tick) for tick in made] for partition, made in json.loads(told).items()}
+        print(json.dumps(verdict.judge(bootstrap, name, pipeline, ticks).as_json()))
         return 0
     if argv[:1] == ["bounds"]:
         from . import bounds

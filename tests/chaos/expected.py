@@ -13,7 +13,7 @@ from typing import Any
 import card
 import stream
 
-from . import ROOT, state
+from . import ROOT, order, state
 from .gates import DROPPED, Gates, Passed, Source
 from .topics import Record
 
@@ -72,25 +72,28 @@ def card_features(records: list[Record]) -> Iterator[Ending]:
         yield record, endings[offset], False
 
 
-PIPELINES: dict[str, Callable[[list[Record]], Iterator[Ending]]] = {
-    "card": card_features,
-    "state": state.endings,
+PIPELINES: dict[str, Callable[[list[Record], list[order.Tick]], Iterator[Ending]]] = {
+    "card": lambda records, _: card_features(records),
+    "state": lambda records, _: state.endings(records),
+    "order": order.endings,
 }
 
 
-def expected(pipeline: str, records: Iterable[Record]) -> Expected:
-    """Every outcome of `records`, which are those of a whole topic."""
+def expected(pipeline: str, records: Iterable[Record],
+             ticks: dict[int, list[order.Tick]] | None = None) -> Expected:
+    """Every outcome of `records`, which are those of a whole topic; ticks by partition."""
     partitions: dict[int, list[Record]] = defaultdict(list)
     for record in records:
         partitions[record.partition].append(record)
     found = Expected(records=sum(map(len, partitions.values())))
-    for _, held in sorted(partitions.items()):
-        for order, (record, ending, late) in enumerate(PIPELINES[pipeline](held)):
+    for number, held in sorted(partitions.items()):
+        endings = PIPELINES[pipeline](held, (ticks or {}).get(number, []))
+        for place_in_order, (record, ending, late) in enumerate(endings):
             place = record.partition, record.offset
             if not isinstance(ending, str):
-                found.vectors[place] = Outcome(record, order, vector=ending, late=late)
+                found.vectors[place] = Outcome(record, place_in_order, vector=ending, late=late)
             elif ending in DROPPED:
                 found.dropped[place] = ending
             else:
-                found.rejected[place] = Outcome(record, order, reason=ending)
+                found.rejected[place] = Outcome(record, place_in_order, reason=ending)
     return found

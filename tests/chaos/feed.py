@@ -20,6 +20,7 @@ class Feed:
         # A burst every so often, none older than the next when it leaves.
         self._tick_s = 0.002 * linger_ms
         self._stop = threading.Event()
+        self._paused = threading.Event()
         self._error: Exception | None = None
         self.sent = 0
         self._producer = Producer({
@@ -37,6 +38,13 @@ class Feed:
     def start(self) -> "Feed":
         self._thread.start()
         return self
+
+    def pause(self) -> None:
+        """Nothing comes until `resume`."""
+        self._paused.set()
+
+    def resume(self) -> None:
+        self._paused.clear()
 
     def stop(self, seconds: float = 60) -> None:
         """Ends the stream; everything handed over is in the log when this returns."""
@@ -60,6 +68,9 @@ class Feed:
         try:
             while not self._stop.wait(self._tick_s):
                 now = time.monotonic()
+                if self._paused.is_set():
+                    before = now
+                    continue
                 owed, before = min(owed + self._rate * (now - before), self._rate), now
                 while owed >= 1:
                     owed -= 1

@@ -29,6 +29,19 @@ def kill_all_twice(run: Run) -> None:
     run.flow(1)
 
 
+def idle_then_killed(run: Run) -> None:
+    """Partitions get nothing until they have let go what they hold; then every state is made anew."""
+    for _ in range(2):
+        run.flow(2.5)
+        run.scene.feed.pause()
+        run.wait("ticks", lambda: not run.scene.positions.holding)
+        began = now()
+        run.kill_all()
+        run.scene.feed.resume()
+        run.recover("SIGKILL of all", began)
+    run.flow(1)
+
+
 def zombies(failpoints: str) -> Callable[[Run], None]:
     """One stops itself inside a transaction until its peers have gone on without it."""
 
@@ -99,6 +112,7 @@ MUTANTS = [
         killed_at("before_send_offsets=kill@15", "after_send_offsets=kill@15"),
         mix=Mix(poison=250),
     ),
+    Mutant("tick_forgotten", idle_then_killed, NO_SNAPSHOTS, pipeline="order"),
 ]
 
 

@@ -22,11 +22,15 @@ PROTOCOLS = ("cooperative", "static", "kip848", "kip848-static")
 FILES = {
     "card": ROOT / "config/pipelines/card-features.yaml",
     "state": ROOT / "tests/chaos/all-state.yaml",
+    "order": ROOT / "tests/chaos/in-order.yaml",
 }
+# Pipelines that hold records until the watermark, and let go what is left after so long without one.
+IDLE_S = {"order": 2.0}
 
 
 # Entities and mix of the events by pipeline: hours of a card, or minutes with every null there is.
-EVENTS = {"card": (300, Mix()), "state": (60, Mix(null_channel=100, null_amount=100))}
+NULLS = Mix(null_channel=100, null_amount=100)
+EVENTS = {"card": (300, Mix()), "state": (60, NULLS), "order": (60, NULLS)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +98,8 @@ class Scene:
         cards, mix = EVENTS[plan.pipeline]
         self.events = Cards(plan.seed, plan.cards or cards, mix=plan.mix or mix)
         self.feed = Feed(broker.bootstrap, self.input, iter(self.events), plan.rate, plan.linger_ms)
-        self.positions = topics.Positions(broker.bootstrap, plan.name, self.input, plan.partitions)
+        self.positions = topics.Positions(broker.bootstrap, plan.name, self.input, plan.partitions,
+                                          with_ticks=plan.pipeline in IDLE_S)
         self.monitor = Monitor(self.positions, lambda: list(self.daemons.values()))
 
     @property

@@ -41,7 +41,7 @@ class Schedules(unittest.TestCase):
         self.assertEqual(deck([], random.Random(1), 3), [])
 
     def test_each_pipeline_meets_each_protocol_and_each_number_of_workers(self):
-        made = [plan for seed in range(16) for plan in plans("p", seed, Shape(pipelines=tuple(FILES)))]
+        made = [plan for seed in range(24) for plan in plans("p", seed, Shape(pipelines=tuple(FILES)))]
         combinations = {(plan.pipeline, plan.protocol, plan.workers) for plan in made}
         self.assertEqual(len(combinations), len(FILES) * len(PROTOCOLS) * 2)
 
@@ -49,7 +49,7 @@ class Schedules(unittest.TestCase):
         cases = failpoints.all_cases()
         self.assertEqual(len(cases), 12 * 5 + 2)
         self.assertEqual(len(cases), len(set(cases)))
-        self.assertEqual(len({m.name for m in mutants.MUTANTS}), 9)
+        self.assertEqual(len({m.name for m in mutants.MUTANTS}), 10)
 
 
 def answer(member: str, epoch: int, partitions: int | None) -> bytes:

@@ -4,6 +4,7 @@ import json
 import random
 import unittest
 
+from chaos import order
 from chaos.cards import POISON, START_MS, Cards, Mix
 from chaos.expected import card_features, card_source, expected
 from chaos.gates import Gates, Passed, Undecodable, decode, valid
@@ -130,6 +131,24 @@ class EveryKindOfState(unittest.TestCase):
         reasons = {outcome.reason for outcome in found.rejected.values()}
         self.assertEqual(reasons, {"undecodable", "invalid", "misplaced", "future"})
         self.assertEqual(set(found.dropped.values()), {"tombstone", "duplicate"})
+
+
+class OrderOfEventTime(unittest.TestCase):
+    def test_what_leaves_is_in_order_between_ticks_and_nothing_is_lost(self):
+        records = log(7, 3_000, partitions=1, mix=Mix(late=60, null_channel=100), step_ms=1_500)
+        ticks = [(records[900].offset, 1), (records[2_000].offset, 1)]
+        found = list(order.endings(records, ticks + [(records[-1].offset + 1, 1)]))
+        self.assertEqual(len(found), len(records))
+        self.assertEqual({record.offset for record, _, _ in found}, {record.offset for record in records})
+        times = [ending["ts"] for _, ending, _ in found if not isinstance(ending, str)]
+        self.assertEqual(times, sorted(times))
+        late = sum(ending == "late" for _, ending, _ in found)
+        without = sum(ending == "late" for _, ending, _ in order.endings(records, []))
+        self.assertGreater(late, without)
+        self.assertGreater(without, 10)
+        held = {record.offset for record in records}
+        held -= {record.offset for record, _, _ in order.endings(records, ticks)}
+        self.assertTrue(0 < len(held) <= order.MAX_HELD)
 
 
 class GatesOfAPartition(unittest.TestCase):

@@ -6,6 +6,8 @@ import time
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from . import commits
+
 COMMITTED, UNCOMMITTED = "read_committed", "read_uncommitted"
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -63,8 +65,12 @@ class Positions:
     broker that is killed while one is under way can leave it unanswered, or end the process.
     """
 
-    def __init__(self, bootstrap: str, group: str, topic: str, partitions: int):
+    def __init__(self, bootstrap: str, group: str, topic: str, partitions: int, with_ticks: bool = False):
         self.topic = topic
+        self._with_ticks = with_ticks
+        # Ticks that were committed, by partition, and the partitions that hold records just now.
+        self.ticks: dict[int, set[tuple[int, int]]] = {}
+        self.holding: set[int] = set()
         self.places = [TopicPartition(topic, p) for p in range(partitions)]
         self._settings = {
             "bootstrap.servers": bootstrap,
@@ -83,8 +89,22 @@ class Positions:
 
     def committed(self, seconds: float) -> dict[int, int]:
         """Offset of each partition that has one; raises where the broker does not answer."""
+        if self._with_ticks:
+            told = commits.committed(self._settings["bootstrap.servers"], self._settings["group.id"],
+                                     self.topic, len(self.places), seconds)
+            for partition, (_, metadata) in told.items():
+                self._note(partition, metadata)
+            return {partition: offset for partition, (offset, _) in told.items()}
         found = self._asked.committed(self.places, timeout=seconds)
         return {place.partition: place.offset for place in found if place.offset >= 0 and not place.error}
+
+    def _note(self, partition: int, metadata: str) -> None:
+        """What a commit says of held records: ticks leave it once two snapshots are behind them."""
+        words = dict(word.split("=", 1) for word in metadata.split(" ") if "=" in word)
+        for text in filter(None, words.get("tk", "").split(",")):
+            offset, _, tick = text.partition("+")
+            self.ticks.setdefault(partition, set()).add((int(offset, 36), int(tick or 1)))
+        (self.holding.add if "lh" in words else self.holding.discard)(partition)
 
     def ends(self, isolation: str, topic: str | None = None) -> dict[int, int]:
         """End offset of each partition: the last stable one, or the high watermark."""

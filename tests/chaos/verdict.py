@@ -11,7 +11,7 @@ from typing import Any
 from . import ROOT, topics
 from .checker import Findings, check
 from .expected import expected
-from .scene import Scene
+from .scene import IDLE_S, Scene
 
 DRAIN_S = 90.0
 SETTLE_S = 30.0
@@ -78,10 +78,10 @@ class Verdict:
         return "\n".join(lines)
 
 
-def judge(bootstrap: str, name: str, pipeline: str) -> Findings:
+def judge(bootstrap: str, name: str, pipeline: str, ticks: dict[int, list[tuple[int, int]]]) -> Findings:
     """Reads the topics of a scene and compares; the transactions must have settled."""
     log = topics.read(bootstrap, f"{name}.in", topics.COMMITTED)
-    wanted = expected(pipeline, log)
+    wanted = expected(pipeline, log, ticks)
     found, visible, written = {}, 0, 0
     for topic in (f"{name}.out", f"{name}.dlq"):
         found[topic] = topics.read(bootstrap, topic, topics.COMMITTED)
@@ -96,8 +96,9 @@ def judge_apart(scene: Scene) -> Findings:
     """`judge` in a process of its own: it takes a core for seconds and must not stop the watch."""
     for topic in (scene.output, scene.dead_letter):
         scene.positions.wait_until_settled(topic, SETTLE_S)
+    ticks = {partition: sorted(made) for partition, made in scene.positions.ticks.items()}
     command = [sys.executable, "-m", "chaos", "judge", scene.broker.bootstrap, scene.plan.name,
-               scene.plan.pipeline]
+               scene.plan.pipeline, json.dumps(ticks)]
     done = subprocess.run(
         ["nice", "-n", "5", *command], env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
         capture_output=True, text=True,
@@ -110,9 +111,16 @@ def judge_apart(scene: Scene) -> Findings:
 def drain(scene: Scene, verdict: Verdict) -> None:
     """No more input; everything that is there must be published."""
     scene.feed.stop()
+    wait_for_end(scene, verdict, "the end of the input")
+
+
+def wait_for_end(scene: Scene, verdict: Verdict, what: str) -> None:
+    """Waits until all is read, and nothing is held any more."""
     ends = scene.ends()
     try:
-        scene.wait("the end of the input", DRAIN_S, lambda: scene.monitor.reached(ends))
+        scene.wait(what, DRAIN_S, lambda: scene.monitor.reached(ends))
+        if scene.plan.pipeline in IDLE_S:
+            scene.wait("what is held to be released", DRAIN_S, lambda: not scene.positions.holding)
     except TimeoutError as error:
         verdict.violations.append(str(error))
 
@@ -122,11 +130,7 @@ def restart(scene: Scene, verdict: Verdict) -> None:
     for slot in scene.slots:
         scene.start(slot)
     scene.feed.send(RESTART_RECORDS)
-    drain_to = scene.ends()
-    try:
-        scene.wait("the end after a clean restart", DRAIN_S, lambda: scene.monitor.reached(drain_to))
-    except TimeoutError as error:
-        verdict.violations.append(str(error))
+    wait_for_end(scene, verdict, "the end after a clean restart")
     replayed = 0.0
     for slot in scene.slots:
         page = scene.daemons[slot].metrics()
