@@ -5,7 +5,12 @@
 //! Times are per batch of 1,000 records.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use millstream::{aggregate::AGGREGATES, batch::Rejections, registry::Node, window::Windows};
+use millstream::{
+    aggregate::{AGGREGATES, remembers},
+    batch::Rejections,
+    registry::Node,
+    window::Windows,
+};
 use millstream_micro::{BEHIND_US, EVENTS, KEYS, ROWS, rows, schema};
 use std::time::Duration;
 
@@ -16,7 +21,8 @@ fn aggregates(c: &mut Criterion) {
         for aggregate in AGGREGATES {
             let (name, example) = (aggregate.name, aggregate.example);
             let computed = format!("compute: {{ {name}: {example} }}");
-            let spec = format!("[{{ over: 1h, of: amount, closed: both, {computed} }}]");
+            let over = if remembers(name) { "" } else { "over: 1h, closed: both, " };
+            let spec = format!("[{{ {over}of: amount, {computed} }}]");
             let spec = Node::parse(&spec).expect("it is YAML");
             let windows = Windows::build(spec.as_list().expect("a list"), &schema(), BEHIND_US);
             let mut windows = windows.expect("it is a window");

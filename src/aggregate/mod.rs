@@ -7,21 +7,28 @@
 //! aggregate [`OfEvents`] and costs a look at each event of the window; so does one [`OfPairs`], of
 //! the values of two columns.
 //!
+//! What remembers without a window (ewma) is [`Recursive`]: a state by slot, folded in offset order.
+//!
 //! To add an aggregate: write `aggregate/<name>.rs` with a `COMPONENT`, then add it to
-//! [`AGGREGATES`]. What will need more plugs in beside these two: an aggregate with state of its own
-//! (ewma) declares a state by slot, folded in offset order.
+//! [`AGGREGATES`].
 
 mod buffer;
 mod by_category;
+mod decay;
+mod earth;
 mod leaf;
 mod lists;
 mod moments;
 mod node;
+mod online;
 mod pairs;
 mod pauses;
 mod place;
 mod pool;
+mod previous;
 mod rank_statistics;
+mod recursive;
+mod request;
 mod saved;
 mod scan;
 mod shape;
@@ -32,6 +39,7 @@ mod tiles;
 mod together;
 mod trunk;
 mod value;
+mod weighted;
 
 mod count;
 mod count_null;
@@ -73,13 +81,21 @@ mod top_k;
 mod entropy;
 mod histogram;
 mod list;
+mod ewma;
+mod ewm_var;
+mod decayed;
 
 pub use buffer::{EventBuffer, Retention};
 pub use by_category::{Categories, by_category, map_of};
+pub use earth::great_circle_km;
 pub use leaf::Event;
+pub use online::{Online, Scaler};
 pub use pairs::{Interned, Pair, Pairs};
 pub use place::Place;
 pub use pool::Pool;
+pub use previous::Previous;
+pub use recursive::{Asked, Kept, Per, Recursive, States, Steps};
+pub use request::{Request, in_order, visible};
 pub use saved::{SavedBuffers, restore_buffers};
 pub use scan::{Content, Held, Scan};
 pub use summary::{Needs, Summary};
@@ -142,6 +158,11 @@ pub const AGGREGATES: &[Component<Build>] = &[
     entropy::COMPONENT,
     histogram::COMPONENT,
     list::COMPONENT,
+    ewma::COMPONENT,
+    ewm_var::VAR,
+    ewm_var::STD,
+    decayed::COUNT,
+    decayed::SUM,
 ];
 
 /// An aggregate, by what it is made of.
@@ -157,6 +178,8 @@ pub enum Aggregate {
     Nulls(Box<dyn OfSummary>),
     /// Of whether the SQL condition, a string, holds for a record: 1 or 0.
     Holding(Node, Box<dyn OfSummary>),
+    /// Of all that came before, by a state of its own.
+    Recursive(Box<dyn Recursive>),
 }
 
 impl Aggregate {
@@ -170,6 +193,10 @@ impl Aggregate {
 
     fn pairs(column: Node, aggregate: impl OfPairs + 'static) -> Self {
         Self::Pairs(column, Box::new(aggregate))
+    }
+
+    fn recursive(aggregate: impl Recursive + 'static) -> Self {
+        Self::Recursive(Box::new(aggregate))
     }
 
     /// The column it makes of values of type `input`, of mere events where there is none, and of
@@ -188,10 +215,11 @@ impl Aggregate {
                 (Some(input), Some(beside)) => aggregate.output(input, beside),
                 _ => Err(VALUES),
             },
+            Self::Recursive(aggregate) => aggregate.output(input),
         }
     }
 
-    /// What it has to know.
+    /// What it has to know of a window.
     pub fn needs(&self) -> Needs {
         match self {
             Self::Summary(aggregate) | Self::Nulls(aggregate) | Self::Holding(_, aggregate) => {
@@ -199,8 +227,19 @@ impl Aggregate {
             }
             Self::Events(aggregate) => Needs { scan: aggregate.reads_values(), ..Needs::NONE },
             Self::Pairs(..) => Needs { scan: true, ..Needs::NONE },
+            Self::Recursive(_) => Needs::NONE,
         }
     }
+}
+
+/// True if the aggregate of that name is [`Recursive`].
+pub fn remembers(name: &str) -> bool {
+    let named = AGGREGATES.iter().find(|component| component.name == name);
+    let built = named.and_then(|component| {
+        let example = Node::parse(component.example).ok()?;
+        (component.build)(&example).ok()
+    });
+    matches!(built, Some(Aggregate::Recursive(_)))
 }
 
 /// Turns what is known of a window at each record into a column.

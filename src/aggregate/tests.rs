@@ -1,6 +1,7 @@
 //! What holds for every aggregate of the table.
 
 use super::*;
+use crate::state::Horizon;
 
 #[test]
 fn names_are_unique_summaries_are_sentences_and_examples_build() {
@@ -47,10 +48,31 @@ fn an_empty_window_is_null_and_its_count_and_sum_are_zero() {
                 scan.take(&empty);
                 scan.finish()
             }
+            Aggregate::Recursive(aggregate) => {
+                let asked =
+                    Asked { horizon: Horizon::Forever, exclude_current: false, min_count: 0 };
+                let (values, counts) = ([vec![4.0]], [false]);
+                let steps = Steps {
+                    slots: &[0],
+                    times: &[1],
+                    watermarks: &[1],
+                    counts: &counts,
+                    values: &values,
+                };
+                Arc::new(aggregate.states(asked).advance(&steps))
+            }
         };
         assert_eq!(column.data_type(), &output.data_type, "{}", component.name);
-        let zero =
-            matches!(component.name, "count" | "count_null" | "sum" | "distinct" | "histogram");
+        let zero = matches!(
+            component.name,
+            "count"
+                | "count_null"
+                | "sum"
+                | "distinct"
+                | "histogram"
+                | "decayed_count"
+                | "decayed_sum"
+        );
         assert_eq!(column.is_null(0), !zero, "{}", component.name);
         assert_eq!(output.nullable, !zero, "{}", component.name);
     }

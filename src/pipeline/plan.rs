@@ -99,9 +99,11 @@ impl Plan<'_> {
         }
         writeln!(f, "\nwindows")?;
         for window in windows {
+            let mark = if window.order_sensitive() { "  (order-sensitive)" } else { "" };
             let of = window.column.as_deref().unwrap_or("rows");
-            let condition = window.condition.map(|sql| format!(" where {sql}")).unwrap_or_default();
-            writeln!(f, "  {} of {of}{condition}", window.shape)?;
+            let condition = window.condition.as_ref();
+            let condition = condition.map(|sql| format!(" where {sql}")).unwrap_or_default();
+            writeln!(f, "  {} of {of}{condition}{mark}", window.shape)?;
             let computed: Vec<&str> =
                 window.computed.iter().map(|(name, _)| name.as_str()).collect();
             writeln!(f, "    computes  {}", computed.join(", "))?;
@@ -114,7 +116,10 @@ impl Plan<'_> {
             if let Some(bytes) = window.key_bytes_max {
                 write!(f, ", at most {bytes} a key")?;
             }
-            writeln!(f, ", in buffer {}", window.lane)?;
+            match window.lane {
+                Some(lane) => writeln!(f, ", in buffer {lane}")?,
+                None => writeln!(f)?,
+            }
         }
         Ok(())
     }

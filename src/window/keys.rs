@@ -4,7 +4,10 @@ use super::{
     calendar::{DAY_US, Grid},
     extent::{Closed, Extent, Part, Shape},
 };
-use crate::registry::{self, Node, Problem, Span, time_zone};
+use crate::{
+    aggregate::{Kept, Per},
+    registry::{self, Node, Problem, Span, time_zone},
+};
 use serde::{Deserialize, de::IgnoredAny};
 
 /// One of `over`, `tumbling` and `session` says the shape; the rest belongs to some of them.
@@ -15,6 +18,8 @@ use serde::{Deserialize, de::IgnoredAny};
 ///   so much time, stand still: `part: so_far` is up to the record, `previous` the one before;
 /// * `resolution: 5m` makes a long one of time, or one that stands still, of tiles instead of events;
 /// * `by` tells categories apart, see [`By`](super::by::By);
+/// * none of them is for what remembers without a window (ewma): `per` key or partition, a key begun
+///   anew after `forget_after` without a value, `exclude_current` for what there was before;
 /// * `where` and `min_count` belong to all: below so many values there is nothing but the count.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +43,8 @@ pub(super) struct Keys {
     zone: Option<String>,
     within: Option<Span>,
     resolution: Option<Span>,
+    per: Option<Per>,
+    forget_after: Option<Span>,
     #[serde(default)]
     pub(super) min_count: u64,
     #[serde(rename = "compute")]
@@ -58,6 +65,28 @@ impl Keys {
         registry::options(node)
     }
 
+    /// True if a shape is given.
+    pub(super) fn have_shape(&self) -> bool {
+        self.over.is_some() || self.tumbling.is_some() || self.session.is_some()
+    }
+
+    /// How an aggregate without a window is kept.
+    pub(super) fn kept(&self, node: &Node) -> Result<Kept, Problem> {
+        let takes = &["exclude_current", "per", "forget_after"];
+        refuse_what_does_not_belong(node, "what has no window", takes)?;
+        if node.get("by").is_some() {
+            return Err(Problem::new(node.at("by"), "`by` beside what has no window")
+                .expected("`where`, in an entry for each category"));
+        }
+        let kept = Kept {
+            per: self.per.unwrap_or_default(),
+            forget_after: self.forget_after,
+            exclude_current: self.exclude_current,
+            min_count: self.min_count,
+        };
+        kept.check(node).map(|()| kept)
+    }
+
     /// The window, and how the names of its columns end.
     pub(super) fn extent(&self, node: &Node) -> Result<(Extent, String), Problem> {
         let (shape, mut suffix) = match (&self.over, &self.tumbling, &self.session) {
@@ -69,7 +98,7 @@ impl Keys {
             }
             _ => return Err(Problem::new(node.at, "a window of two shapes").expected(SHAPES)),
         };
-        refuse_what_does_not_belong(shape, node)?;
+        refuse_what_other_shapes_have(shape, node)?;
         if let Some(delay) = node.get("delay").and_then(Node::as_str) {
             let delay: String = delay.split_whitespace().collect();
             suffix = format!("{suffix}_delay_{delay}");
@@ -174,7 +203,7 @@ fn duration(text: &str, key: &str, node: &Node) -> Result<i64, Problem> {
 }
 
 /// Keys that say something about some shapes, and what to write instead where they do not.
-const OF_SOME_SHAPES: [(&str, &str); 8] = [
+const OF_SOME_SHAPES: [(&str, &str); 10] = [
     ("closed", "`closed` with `over`; spans of a grid and sessions have their ends"),
     ("delay", "`delay` with `over: 1h`, or `part: previous`"),
     ("exclude_current", "`closed: left`, the rows before the record"),
@@ -183,9 +212,11 @@ const OF_SOME_SHAPES: [(&str, &str); 8] = [
     ("zone", "`zone` with `tumbling`"),
     ("within", "`within` with `session`"),
     ("resolution", "`resolution` with `over: 30d` or `tumbling`"),
+    ("per", "`per` with what has no window, such as ewma"),
+    ("forget_after", "`forget_after` with what has no window, such as ewma"),
 ];
 
-fn refuse_what_does_not_belong(shape: Shape, node: &Node) -> Result<(), Problem> {
+fn refuse_what_other_shapes_have(shape: Shape, node: &Node) -> Result<(), Problem> {
     let (name, takes): (_, &[&str]) = match shape {
         Shape::Time { .. } => ("a duration", &["closed", "delay", "exclude_current", "resolution"]),
         Shape::Rows { .. } => ("a number of rows", &["closed"]),
@@ -194,6 +225,10 @@ fn refuse_what_does_not_belong(shape: Shape, node: &Node) -> Result<(), Problem>
         }
         Shape::Session { .. } => ("`session`", &["part", "within", "exclude_current"]),
     };
+    refuse_what_does_not_belong(node, name, takes)
+}
+
+fn refuse_what_does_not_belong(node: &Node, name: &str, takes: &[&str]) -> Result<(), Problem> {
     let does_not_belong =
         |(key, _): &&(&str, &str)| !takes.contains(key) && node.get(key).is_some();
     let Some((key, instead)) = OF_SOME_SHAPES.iter().find(does_not_belong) else { return Ok(()) };

@@ -24,6 +24,10 @@
 //! record's peers too, whatever their offsets, as SQL's RANGE does. A window by rows is by place and
 //! has none.
 //!
+//! What remembers without a window (ewma) is folded in offset order beside the lanes, in a
+//! [`Memory`] for each. Features that remember ask for such a memory too; what it tells is a column
+//! behind all others, which they alone find.
+//!
 //! Windows over one column under one condition, or over the same two, share a [`Lane`], one buffer per key:
 //! another length costs a search, not a copy. Those with a `resolution` share tiles instead, sums by
 //! spans of time, and their ends are rounded to these. Every row is taken in on its own, with its own
@@ -36,6 +40,7 @@ mod extent;
 mod input;
 mod keys;
 mod lane;
+mod memory;
 mod plan;
 mod spec;
 mod tiled;
@@ -43,7 +48,7 @@ mod tiled;
 pub use plan::{WindowPlan, spec_schema};
 
 use crate::{
-    aggregate::{Aggregate, Frame, Needs, OfSummary, by_category},
+    aggregate::{Aggregate, Frame, Kept, Kind, Needs, OfSummary, Request, by_category},
     batch::{Reason, Rejections, Rows, Slot},
     registry::{Node, Position, Problem, Value},
     state::{
@@ -54,12 +59,14 @@ use crate::{
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
     compute::{filter, nullif},
-    datatypes::{Field, FieldRef, Schema, SchemaRef},
+    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
 };
 use condition::Condition;
+use extent::Extent;
 use input::{Input, Values};
 use lane::Lane;
-use spec::{Computed, FoundColumn, Spec};
+use memory::Memory;
+use spec::{Computed, FoundColumn, Shape, Spec};
 use std::sync::Arc;
 
 /// All windows of a pipeline.
@@ -68,15 +75,26 @@ pub struct Windows {
     schema: SchemaRef,
     conditions: Vec<Condition>,
     lanes: Vec<Lane>,
+    memories: Vec<Memory>,
+    /// What features have asked for: of any column before.
+    asked: Vec<Memory>,
     columns: Vec<Column>,
     plans: Vec<WindowPlan>,
     /// Whether rows of one event time see each other.
     peers: bool,
 }
 
-/// A computed column: an aggregate of one window of one lane.
+/// A computed column.
 #[derive(Debug)]
-struct Column {
+enum Column {
+    Window(OfWindow),
+    /// What a memory has told, by its index.
+    Memory(usize),
+}
+
+/// An aggregate of one window of one lane.
+#[derive(Debug)]
+struct OfWindow {
     lane: usize,
     window: usize,
     made: Made,
@@ -92,7 +110,7 @@ enum Made {
     Scan(usize),
 }
 
-impl Column {
+impl OfWindow {
     /// One value per row that its lane has taken in.
     fn of(&self, lane: &mut Lane) -> ArrayRef {
         let column = self.computed(lane);
@@ -126,6 +144,8 @@ impl Windows {
             schema: Arc::clone(schema),
             conditions: Vec::new(),
             lanes: Vec::new(),
+            memories: Vec::new(),
+            asked: Vec::new(),
             columns: Vec::new(),
             plans: Vec::new(),
             peers: false,
@@ -140,7 +160,9 @@ impl Windows {
         }
         windows.schema = Arc::new(Schema::new(fields));
         for plan in &mut windows.plans {
-            plan.complete(&windows.lanes[plan.lane], lateness_us);
+            if let Some(lane) = plan.lane {
+                plan.complete(&windows.lanes[lane], lateness_us);
+            }
         }
         Ok(windows)
     }
@@ -170,7 +192,23 @@ impl Windows {
             Some(node) => Some(self.condition(Condition::sql(node, schema)?)),
             None => None,
         };
-        let Spec { extent, column, computed, .. } = spec;
+        match spec.shape {
+            Shape::Window(extent) => self.add_window(spec, extent, condition, schema),
+            Shape::Memory(kept) => {
+                self.add_memories(spec, kept, condition);
+                Ok(())
+            }
+        }
+    }
+
+    fn add_window(
+        &mut self,
+        spec: Spec,
+        extent: Extent,
+        condition: Option<usize>,
+        schema: &SchemaRef,
+    ) -> Result<(), Problem> {
+        let Spec { column, computed, .. } = spec;
         // The lanes that this window is one of, each with its index there and its plan.
         let mut places: Vec<(usize, usize, usize)> = Vec::new();
         for mut computed in computed {
@@ -191,6 +229,37 @@ impl Windows {
         Ok(())
     }
 
+    /// One memory for each aggregate.
+    fn add_memories(&mut self, spec: Spec, kept: Kept, condition: Option<usize>) {
+        let inputs = spec.column.as_ref().map(|(index, _, t)| (*index, t.clone()));
+        for computed in &spec.computed {
+            let Aggregate::Recursive(aggregate) = &computed.aggregate else {
+                unreachable!("refused without a window");
+            };
+            let named = (computed.name.clone(), computed.aggregate_name);
+            self.plans.push(WindowPlan::of_memory(&spec, named, &**aggregate, kept));
+            self.columns.push(Column::Memory(self.memories.len()));
+            self.memories.push(Memory::new(inputs.as_slice(), condition, &**aggregate, kept));
+        }
+    }
+
+    /// Remembers what features ask for as well, of columns that the windows have computed too.
+    ///
+    /// What asks for columns that are not there or not numbers is passed over: its feature, which
+    /// does not find what it has asked for, is wrong and told of.
+    #[must_use]
+    pub fn remember(mut self, requests: &[Request]) -> Self {
+        let mut fields = self.schema.fields().to_vec();
+        for request in requests {
+            let Some(inputs) = inputs(request, &self.schema) else { continue };
+            fields.push(request.field());
+            self.plans.push(WindowPlan::of_request(request));
+            self.asked.push(Memory::new(&inputs, None, &*request.aggregate, request.kept));
+        }
+        self.schema = Arc::new(Schema::new(fields));
+        self
+    }
+
     /// Lets a window of a lane compute a column.
     fn compute(&mut self, lane: usize, window: usize, computed: Computed) {
         let into = &mut self.lanes[lane];
@@ -200,7 +269,7 @@ impl Windows {
             let scan = scan.expect("an aggregate of pairs makes no map");
             into.need(window, Needs { scan: true, ..Needs::NONE });
             let made = Made::Scan(into.add_scan(window, scan));
-            self.columns.push(Column { lane, window, made, min_count: 0 });
+            self.columns.push(Column::Window(OfWindow { lane, window, made, min_count: 0 }));
             return;
         }
         let needs = computed.aggregate.needs();
@@ -218,9 +287,11 @@ impl Windows {
                 let scan = aggregate.scan(types.0, types.1);
                 Made::Scan(into.add_scan(window, scan))
             }
+            Aggregate::Recursive(_) => unreachable!("refused in a window"),
         };
         into.need(window, needs);
-        self.columns.push(Column { lane, window, made, min_count: computed.min_count });
+        let min_count = computed.min_count;
+        self.columns.push(Column::Window(OfWindow { lane, window, made, min_count }));
     }
 
     /// What a column is computed from, `condition` being that of its window.
@@ -271,7 +342,8 @@ impl Windows {
         })
     }
 
-    /// Columns of the rows after the step: those before it, then one per computed aggregate.
+    /// Columns of the rows after the step: those before it, then one per computed aggregate, then
+    /// one per request of a feature, hidden.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -283,9 +355,20 @@ impl Windows {
         for lane in &mut self.lanes {
             lane.advance(&rows, &conditions, self.peers);
         }
+        for memory in &mut self.memories {
+            let condition = memory.condition().map(|index| &conditions[index]);
+            memory.advance(&rows, rows.columns.columns(), condition);
+        }
         let mut columns = rows.columns.columns().to_vec();
-        let lanes = &mut self.lanes;
-        columns.extend(self.columns.iter().map(|column| column.of(&mut lanes[column.lane])));
+        let (lanes, memories) = (&mut self.lanes, &mut self.memories);
+        columns.extend(self.columns.iter().map(|column| match column {
+            Column::Window(of_window) => of_window.of(&mut lanes[of_window.lane]),
+            Column::Memory(index) => memories[*index].told(),
+        }));
+        for memory in &mut self.asked {
+            memory.advance(&rows, &columns, None);
+        }
+        columns.extend(self.asked.iter_mut().map(Memory::told));
         rows.columns = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .expect("one value per row, of the type that was declared");
         rows
@@ -319,6 +402,21 @@ impl Windows {
 
     /// How long after a key's last row its windows can still be seen.
     pub fn horizon(&self) -> Horizon {
+        let memories = self.all_memories().map(Memory::horizon);
+        memories.fold(self.horizon_of_lanes(), Horizon::max)
+    }
+
+    /// How far before a row, in event time, other rows may lie that its values depend on.
+    pub fn reach(&self) -> Horizon {
+        let memories = self.all_memories().map(Memory::reach);
+        memories.fold(self.horizon_of_lanes(), Horizon::max)
+    }
+
+    fn all_memories(&self) -> impl Iterator<Item = &Memory> {
+        self.memories.iter().chain(&self.asked)
+    }
+
+    fn horizon_of_lanes(&self) -> Horizon {
         let horizon = |lane: &Lane| match lane.retention.rows {
             Some(_) => Horizon::Forever,
             // A tile is seen as long as a part of it is.
@@ -335,39 +433,73 @@ impl Windows {
     /// Drops what is kept under `slot`.
     pub fn forget(&mut self, slot: Slot) {
         self.lanes.iter_mut().for_each(|lane| lane.forget(slot));
+        let memories = self.memories.iter_mut().chain(&mut self.asked);
+        memories.for_each(|memory| memory.forget(slot));
     }
 
     /// Bytes of all state.
     pub fn state_bytes(&self) -> usize {
-        self.lanes.iter().map(Lane::state_bytes).sum()
+        let lanes: usize = self.lanes.iter().map(Lane::state_bytes).sum();
+        lanes + self.all_memories().map(Memory::state_bytes).sum::<usize>()
     }
 
     /// Bytes that are kept of so many keys: unlike [`state_bytes`](Self::state_bytes) without what
     /// lies ready for others.
     pub fn key_bytes(&self, keys: usize) -> usize {
-        self.lanes.iter().map(|lane| lane.key_bytes(keys)).sum()
+        let lanes: usize = self.lanes.iter().map(|lane| lane.key_bytes(keys)).sum();
+        lanes + self.all_memories().map(Memory::state_bytes).sum::<usize>()
     }
 
-    /// Holds on to the state of each lane as it is, lanes in the order of the pipeline file.
+    /// Holds on to the state as it is, in parts: lanes in the order of the pipeline file, then what
+    /// remembers without a window, then what features have asked for.
     pub fn capture(&self) -> Vec<Box<dyn Saved>> {
-        self.lanes.iter().map(|lane| Box::new(lane.capture()) as Box<dyn Saved>).collect()
+        let lanes = self.lanes.iter().map(|lane| Box::new(lane.capture()) as Box<dyn Saved>);
+        lanes.chain(self.all_memories().map(Memory::capture)).collect()
     }
 
-    /// Takes over the state of one lane that a snapshot holds; keys have `slots` slots. After an
+    /// What a part is called in snapshots: lanes by the first window that uses them, the rest by
+    /// its place.
+    pub fn part_name(&self, part: usize) -> String {
+        let (lanes, memories) = (self.lanes.len(), self.memories.len());
+        match part {
+            part if part < lanes => format!("windows/{part}"),
+            part if part < lanes + memories => format!("memories/{}", part - lanes),
+            part => format!("features/{}", part - lanes - memories),
+        }
+    }
+
+    /// Takes over the state of one part that a snapshot holds; keys have `slots` slots. After an
     /// error, the windows are of no use.
     pub fn restore(
         &mut self,
-        lane: usize,
+        part: usize,
         section: &Section<'_>,
         slots: Slot,
     ) -> Result<(), SnapshotError> {
-        self.lanes[lane].restore(section, slots)
+        match part.checked_sub(self.lanes.len()) {
+            Some(memory) => {
+                let mut memories = self.memories.iter_mut().chain(&mut self.asked);
+                memories.nth(memory).expect("one of the parts").restore(section, slots)
+            }
+            None => self.lanes[part].restore(section, slots),
+        }
     }
 
     /// What is computed, from what, and what it costs; for `check`.
     pub fn describe(&self) -> Vec<WindowPlan> {
         self.plans.clone()
     }
+}
+
+/// The columns that a request is about, if all are there and numbers.
+fn inputs(request: &Request, schema: &Schema) -> Option<Vec<(usize, DataType)>> {
+    let number = |name: &String| {
+        let (index, field) = schema.column_with_name(name)?;
+        let data_type = field.data_type();
+        let is_number = Kind::of(data_type).is_some() && data_type.is_numeric();
+        is_number.then(|| (index, data_type.clone()))
+    };
+    request.columns.iter().map(number).collect()
 }
 
 /// The field of a computed column, whose name must be new.

@@ -6,10 +6,12 @@ use super::{
     extent::Extent,
     input::{Input, Values},
     lane::Lane,
+    spec::Spec,
 };
 use crate::{
-    aggregate::AGGREGATES,
+    aggregate::{AGGREGATES, Kept, Per, Recursive, Request},
     registry::{Span, schema_of},
+    state::Horizon,
 };
 use arrow::datatypes::Schema as Columns;
 use schemars::{Schema, json_schema};
@@ -26,9 +28,9 @@ pub struct WindowPlan {
     pub column: Option<String>,
     /// Which records count: the SQL text under `where`, and what an aggregate asks beside.
     pub condition: Option<String>,
-    /// Windows of one lane share their buffers.
-    pub lane: usize,
-    /// What of a key is buffered, for all windows of the lane.
+    /// Windows of one lane share their buffers; what remembers without a window has none.
+    pub lane: Option<usize>,
+    /// What of a key is kept: by a lane, for all of its windows.
     pub retained: String,
     /// Bytes of a buffered event, or of a tile.
     pub event_bytes: usize,
@@ -65,12 +67,63 @@ impl WindowPlan {
             shape: extent.to_string(),
             column,
             condition: (!held.is_empty()).then(|| held.join(" and ")),
-            lane,
+            lane: Some(lane),
             retained: String::new(),
             event_bytes: 0,
             key_bytes: 0,
             key_bytes_max: None,
         }
+    }
+
+    pub(super) fn of_memory(
+        spec: &Spec,
+        computed: (String, &'static str),
+        aggregate: &dyn Recursive,
+        kept: Kept,
+    ) -> Self {
+        Self {
+            computed: vec![computed],
+            column: spec.column.as_ref().map(|(_, name, _)| name.clone()),
+            condition: spec.condition.as_ref().and_then(|n| n.as_str()).map(str::to_owned),
+            ..Self::kept(aggregate, kept)
+        }
+    }
+
+    pub(super) fn of_request(request: &Request) -> Self {
+        Self {
+            computed: vec![(format!("feature {}", request.feature), request.feature)],
+            column: Some(request.columns.join(", ")).filter(|columns| !columns.is_empty()),
+            ..Self::kept(&*request.aggregate, request.kept)
+        }
+    }
+
+    /// What is remembered, and how long.
+    fn kept(aggregate: &dyn Recursive, kept: Kept) -> Self {
+        let own = if kept.exclude_current { " before the record" } else { "" };
+        let until = match kept.horizon(aggregate) {
+            Horizon::For(us) => format!("until {} after the last value", Span { us }),
+            Horizon::Stateless | Horizon::Forever => "for ever".to_owned(),
+        };
+        let whose = match kept.per {
+            Per::Key => "a key",
+            Per::Partition => "the partition",
+        };
+        Self {
+            computed: Vec::new(),
+            shape: format!("all so far{own}, {}", aggregate.describe()),
+            column: None,
+            condition: None,
+            lane: None,
+            retained: format!("a state of {whose} {until}"),
+            event_bytes: 0,
+            key_bytes: aggregate.state_bytes(),
+            key_bytes_max: None,
+        }
+    }
+
+    /// True if the order of arrival counts, where windows go by that of event time.
+    pub fn order_sensitive(&self) -> bool {
+        self.lane.is_none()
     }
 
     /// Adds what is known once all windows of the lane are.
@@ -169,6 +222,15 @@ pub fn spec_schema() -> Schema {
                 "description": "Leaves the record itself out of its window."
             },
             "resolution": text(RESOLUTION),
+            "per": {
+                "enum": ["key", "partition"], "default": "key",
+                "description": "Without a window, as for ewma: whose values go together."
+            },
+            "forget_after": {
+                "type": "string",
+                "description": "Without a window, as for ewma: after which time without a value a key \
+                                is begun anew, such as 30d."
+            },
             "min_count": {
                 "type": "integer", "minimum": 0, "default": 0,
                 "description": "Values below which there is nothing but the count."

@@ -8,10 +8,13 @@
 //! a map from aggregate to the name of its column or to options. Among the options, `as` names the
 //! column; the default is `{of}_{aggregate}_{window}`: `1h`, `20r`, `1d_tumbling`, `30m_session`.
 //! What the other keys say is told by [`Keys`].
+//!
+//! What remembers without a window has an entry without a length, and its own end of the name:
+//! `{ of: amount, compute: [{ ewma: { half_life: 1h } }] }` computes `amount_ewma_1h`.
 
 use super::{by::By, condition::Condition, extent::Extent, keys::Keys};
 use crate::{
-    aggregate::{AGGREGATES, Aggregate, Build, Categories, Kind, Output, map_of},
+    aggregate::{self, AGGREGATES, Aggregate, Build, Categories, Kept, Kind, Output, Per, map_of},
     registry::{self, Component, Node, Position, Problem, Value},
 };
 use arrow::datatypes::{DataType, SchemaRef};
@@ -19,7 +22,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 /// A window and what is computed over it.
 #[derive(Debug)]
 pub(super) struct Spec {
-    pub(super) extent: Extent,
+    pub(super) shape: Shape,
     pub(super) column: Option<FoundColumn>,
     /// The text under `where`.
     pub(super) condition: Option<Node>,
@@ -28,6 +31,15 @@ pub(super) struct Spec {
     /// Values below which there is nothing to compute.
     pub(super) min_count: u64,
     pub(super) computed: Vec<Computed>,
+}
+
+/// Which records are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    /// Those of a window.
+    Window(Extent),
+    /// All so far, by what is remembered of them.
+    Memory(Kept),
 }
 
 /// One aggregate of a window.
@@ -56,22 +68,28 @@ impl Spec {
     /// Reads one window.
     pub(super) fn parse(node: &Node, schema: &SchemaRef) -> Result<Self, Problem> {
         let keys = Keys::read(node)?;
-        let (extent, suffix) = keys.extent(node)?;
+        let compute = node.get("compute").expect("its presence was checked");
+        let asked = Asked::all(compute)?;
+        let (shape, suffix) = if !keys.have_shape() && all_remember(&asked) {
+            (Shape::Memory(keys.kept(node)?), None)
+        } else {
+            let (extent, suffix) = keys.extent(node)?;
+            (Shape::Window(extent), Some(suffix))
+        };
         let column = match keys.of {
             Some(name) => Some(find_column(name, node.at("of"), schema)?),
             None => None,
         };
         let mut spec = Self {
-            extent,
+            shape,
             column,
             condition: node.get("where").cloned(),
             by: node.get("by").map(|by| By::read(by, schema)).transpose()?,
             min_count: keys.min_count,
             computed: Vec::new(),
         };
-        let compute = node.get("compute").expect("its presence was checked");
-        for asked in Asked::all(compute)? {
-            let computed = spec.compute(&asked, &suffix, schema)?;
+        for asked in asked {
+            let computed = spec.compute(&asked, suffix.as_deref(), schema)?;
             spec.computed.extend(computed);
         }
         Ok(spec)
@@ -81,7 +99,7 @@ impl Spec {
     fn compute(
         &self,
         asked: &Asked<'_>,
-        suffix: &str,
+        suffix: Option<&str>,
         schema: &SchemaRef,
     ) -> Result<Vec<Computed>, Problem> {
         let component = registry::find(AGGREGATES, "aggregate", asked.aggregate, asked.at)?;
@@ -131,12 +149,22 @@ impl Spec {
         &self,
         component: &Component<Build>,
         asked: &Asked<'_>,
-        suffix: &str,
+        suffix: Option<&str>,
         schema: &SchemaRef,
     ) -> Result<Computed, Problem> {
         let at = asked.at;
         let aggregate = (component.build)(&asked.options)?;
         self.of_tiles(&aggregate, component.name, at)?;
+        let suffix = match (&aggregate, suffix) {
+            (Aggregate::Recursive(recursive), None) => self.suffix_of_memory(recursive.suffix()),
+            (Aggregate::Recursive(_), Some(_)) => {
+                let what = format!("`{}` in a window", component.name);
+                return Err(Problem::new(at, what).expected(
+                    "an entry of its own without `over`: it remembers all records so far",
+                ));
+            }
+            (_, suffix) => suffix.expect("other aggregates have a window").to_owned(),
+        };
         let of = self.column.as_ref();
         let beside = match &aggregate {
             Aggregate::Pairs(column, _) => Some(find_named(column, schema)?),
@@ -167,6 +195,18 @@ impl Spec {
         let (only, map) = (None, None);
         Ok(Computed { name, at, aggregate_name, aggregate, output, beside, only, map, min_count })
     }
+
+    fn suffix_of_memory(&self, suffix: String) -> String {
+        match self.shape {
+            Shape::Memory(Kept { per: Per::Partition, .. }) => format!("{suffix}_partition"),
+            _ => suffix,
+        }
+    }
+}
+
+/// True if each is an aggregate that remembers without a window; its options are read later.
+fn all_remember(asked: &[Asked<'_>]) -> bool {
+    asked.iter().all(|asked| aggregate::remembers(asked.aggregate))
 }
 
 impl Computed {

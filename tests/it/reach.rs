@@ -19,8 +19,11 @@ clean:
 windows:
   - { over: 10s, of: amount, compute: [count, sum, mean, std, max] }
   - { over: 40s, of: lat, where: \"channel = 'web'\", compute: { count: web_count, mean: web_lat } }
+  - { of: amount, forget_after: 7s, compute: { ewma: { half_life: 500ms, as: ewma } } }
+  - { of: amount, forget_after: 7s, compute: { ewm_var: { half_life: 500ms, adjust: true, as: var } } }
+  - { compute: { decayed_count: { half_life: 300ms, as: count } } }
 features: [amount, amount_is_outlier, amount_count_10s, amount_sum_10s, amount_mean_10s,
-  amount_std_10s, amount_max_10s, web_count, web_lat]
+  amount_std_10s, amount_max_10s, web_count, web_lat, ewma, var, count]
 ";
 
 /// One record: the card, how far time goes on, how far the event is behind, how much later it is

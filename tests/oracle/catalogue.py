@@ -5,7 +5,8 @@
 Seeded streams (ties, exact boundaries, disorder inside the lateness, nulls, constants, keys of one
 record) go through `millstream replay` with every aggregate over windows of each shape. What a window
 holds is what windows.py says; what is made of it is computed by a library. On streams in order pandas'
-own rolling windows are asked as well. An entry of the program that has no oracle here is a failure.
+own rolling windows are asked as well. What has no window is asked about in recursions.py. An entry of the
+program that has no oracle here is a failure.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import duckdb
 import not_finite
 import numpy as np
 import pandas as pd
+import recursions
 import scipy.stats
 import tables
 import windows
@@ -394,6 +396,10 @@ def pipeline():
             # need, and nothing would show that one keeps too little.
             own = f"n > -{len(specs) + 1}"
             specs.append({**asked, "of": of.split()[0], "where": own, "compute": computed})
+    for entry in recursions.RECURSIONS:
+        name = f"r{len(columns)}"
+        columns[name] = ("x", None, entry)
+        specs.append({**entry.keys, "of": "x", "compute": [{entry.name: {**entry.options, "as": name}}]})
     return {
         "pipeline": "catalogue",
         "source": {
@@ -512,12 +518,25 @@ def is_plain(shape, over=("5s", "1m")):
     return shape == Shape(shape.over, shape.closed) and shape.over in over
 
 
+def windowed(columns):
+    return [(column, asked) for column, asked in columns.items() if asked[1] is not None]
+
+
+def compare_recursions(name, records, columns, vectors, differences):
+    for column, (of, shape, entry) in columns.items():
+        if shape is None:
+            told = recursions.expected(records, entry, LATENESS_MS)
+            for index, value in enumerate(told):
+                where = (name, entry.keys, index)
+                differences.compare(title(of, entry), value, vectors[index][column], where)
+
+
 def compare_with_pandas(records, columns, vectors, differences):
     """Rolling windows by time of pandas, key by key."""
     few = {"skew": 3, "kurt": 4, "corr": 3, "cov": 2}
     frame = pd.DataFrame(records)
     frame.index = pd.to_datetime(frame["time_ms"], unit="ms")
-    for column, (of, shape, entry) in columns.items():
+    for column, (of, shape, entry) in windowed(columns):
         pairs = of == "x with y" and entry.options == {"with": "y"}
         of_values = of == "x" and not entry.options and entry.name in PANDAS
         if not is_plain(shape) or not pairs and not of_values:
@@ -546,7 +565,7 @@ def compare_with_duckdb(records, columns, vectors, differences):
         **{name: pd.array([pd.NA if r[name] is None else r[name] for r in records], dtype="Float64")
            for name in ("x", "y")},
     })
-    for column, (of, shape, entry) in columns.items():
+    for column, (of, shape, entry) in windowed(columns):
         plain = entry.options == DUCKDB_OPTIONS.get(entry.name, {})
         if of == "text" or not plain or entry.name not in DUCKDB or shape != Shape(shape.over, "both"):
             continue
@@ -570,11 +589,11 @@ def run(binary):
         (folder / "schema.json").write_text(json.dumps(SCHEMA))
         for name, records in STREAMS.items():
             vectors = fold(binary, folder, records)
-            windowed, computed = {}, collections.defaultdict(lambda: collections.defaultdict(dict))
-            for column, (of, shape, entry) in columns.items():
-                if (of, shape) not in windowed:
-                    windowed[of, shape] = [(w, w.key()) for w in contents(records, of, shape)]
-                for index, (window, key) in enumerate(windowed[of, shape]):
+            held_by, computed = {}, collections.defaultdict(lambda: collections.defaultdict(dict))
+            for column, (of, shape, entry) in windowed(columns):
+                if (of, shape) not in held_by:
+                    held_by[of, shape] = [(w, w.key()) for w in contents(records, of, shape)]
+                for index, (window, key) in enumerate(held_by[of, shape]):
                     known = computed[of][title(of, entry)]
                     if key not in known:
                         known[key] = entry.of(window)
@@ -583,6 +602,7 @@ def run(binary):
                         expected = None
                     where = (of, shape, name, index, window.values)
                     differences.compare(title(of, entry), expected, vectors[index][column], where)
+            compare_recursions(name, records, columns, vectors, differences)
             if name == "in order":
                 compare_with_pandas(records, columns, vectors, differences)
                 compare_with_duckdb(records, columns, vectors, differences)
@@ -603,6 +623,7 @@ def known(binary):
 def page(differences):
     """The rows of the table of docs/catalogue.md."""
     oracles = {title(of, entry): entry.oracle for of, entries in ENTRIES.items() for entry in entries}
+    oracles |= {title("x", entry): entry.oracle for entry in recursions.RECURSIONS}
     rows = {}
     for entry, compared in differences.compared.items():
         rows[asked_of(entry, oracles)] = compared, differences.largest[entry]
@@ -628,6 +649,7 @@ def main():
             differences.wrong[name] += 1
             print(f"wrong: {name} was asked about nothing")
     covered = {entry.name for entries in ENTRIES.values() for entry in entries}
+    covered |= {entry.name for entry in recursions.RECURSIONS}
     missing = [name for name in known(arguments.binary) if name not in covered]
     for name in missing:
         print(f"wrong: {name} has no oracle in {pathlib.Path(__file__).name}")

@@ -21,7 +21,7 @@ impl Fold {
         if self.keys.gives_way() {
             return None;
         }
-        let chain = self.clean.iter().map(|step| step.reach()).chain([self.windows.horizon()]);
+        let chain = self.clean.iter().map(|step| step.reach()).chain([self.windows.reach()]);
         chain
             .map(Horizon::microseconds)
             .try_fold(self.gates.reach()?, |sum, horizon| Some(sum.saturating_add(horizon?)))

@@ -45,8 +45,8 @@ impl Fold {
         }
         let clean = self.clean.iter().enumerate();
         parts.extend(clean.filter_map(|(i, step)| Some((clean_name(i), step.capture()?))));
-        let lanes = self.windows.capture().into_iter().enumerate();
-        parts.extend(lanes.map(|(i, lane)| (windows_name(i), lane)));
+        let windows = self.windows.capture().into_iter().enumerate();
+        parts.extend(windows.map(|(i, part)| (self.windows.part_name(i), part)));
         FoldState(parts)
     }
 
@@ -69,9 +69,10 @@ impl Fold {
                 step.restore(&sections.component(&clean_name(index)), slots)?;
             }
         }
-        for lane in 0..self.windows.capture().len() {
-            known.push(windows_name(lane));
-            self.windows.restore(lane, &sections.component(&windows_name(lane)), slots)?;
+        for part in 0..self.windows.capture().len() {
+            let name = self.windows.part_name(part);
+            self.windows.restore(part, &sections.component(&name), slots)?;
+            known.push(name);
         }
         let is_known = |name: &&str| {
             let component = name.rsplit_once('/').map(|(component, _)| component);
@@ -87,11 +88,6 @@ impl Fold {
 /// Cleaning steps by their place in the pipeline file, those without state counted too.
 fn clean_name(index: usize) -> String {
     format!("clean/{index}")
-}
-
-/// Lanes by the first window that uses them.
-fn windows_name(lane: usize) -> String {
-    format!("windows/{lane}")
 }
 
 struct SavedDigest(u64);

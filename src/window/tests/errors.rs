@@ -125,6 +125,35 @@ fn a_wrong_window_is_told_where_what_and_what_instead() {
             "2:38: two windows compute `count_1h`, the first in line 1",
         ),
         ("- 1h", "wrong type: string `1h`; expected a window such as"),
+        (
+            "- { over: 1h, of: x, compute: [ewma: { half_life: 1h }] }",
+            "1:32: `ewma` in a window; expected an entry of its own without `over`",
+        ),
+        ("- { of: x, compute: [mean, ewma: { span: 3 }] }", "a window without a length"),
+        ("- { of: text, compute: [ewma: { span: 3 }] }", "`ewma` does not take column `text`"),
+        ("- { compute: [decayed_sum: { half_life: 1h }] }", "`decayed_sum` needs a column"),
+        ("- { of: x, compute: [ewma] }", "no decay is given; expected one of `half_life: 1h`"),
+        ("- { of: x, compute: [ewma: { span: 3, com: 1 }] }", "a decay that is given twice"),
+        ("- { of: x, compute: [ewma: { alpha: 0 }] }", "1:37: `alpha` is 0; expected above 0"),
+        ("- { of: x, compute: [ewma: { alpha: 1.5 }] }", "`alpha` is 1.5"),
+        ("- { of: x, compute: [ewma: { span: 0.5 }] }", "`span` is 0.5; expected a number of at"),
+        ("- { of: x, compute: [ewma: { com: -1 }] }", "`com` is -1; expected a number of at"),
+        ("- { of: x, compute: [ewma: { half_life: 0 rows }] }", "`0 rows` is no half-life"),
+        ("- { of: x, compute: [ewma: { half_life: soon }] }", "`soon` is no half-life; expected"),
+        (
+            "- { of: x, compute: [ewma: { half_life: 1h, ignore_na: true }] }",
+            "`ignore_na` beside a time; expected a decay by rows",
+        ),
+        (
+            "- { of: x, closed: left, compute: [ewma: { span: 3 }] }",
+            "1:20: `closed` beside what has no window",
+        ),
+        ("- { over: 1h, per: key, compute: [count] }", "`per` beside a duration"),
+        ("- { over: 1h, forget_after: 1d, compute: [count] }", "`forget_after` beside a duration"),
+        (
+            "- { of: x, per: partition, forget_after: 1d, compute: [ewma: { span: 3 }] }",
+            "1:42: `forget_after` beside `per: partition`; expected one of them",
+        ),
     ];
     assert_told(&cases);
 }

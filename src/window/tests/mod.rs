@@ -1,12 +1,15 @@
 //! Windows as a whole, against a computation that knows nothing of buffers.
 
+mod asked;
 mod naive;
 mod errors;
 mod by;
 mod peers;
 mod events;
 mod pairs;
+mod memories;
 mod precision;
+mod recursions;
 mod tiles;
 
 use super::*;
@@ -201,6 +204,9 @@ const SPECS: &str = r"
 - { over: 50us, of: x, by: { column: text, values: [a, bb] }, compute: [count, { corr: { with: flag } }] }
 - { over: 50us, of: x, where: flag, by: { column: text, max: 2 }, compute: [sum, lag, last] }
 - { over: 12 rows, of: x, where: flag, compute: { weighted_mean: { weights: x }, argmax: { value: text } } }
+- { of: x, compute: [ewma: { half_life: 40us }, ewm_std: { half_life: 3 rows, adjust: true }] }
+- { of: x, where: flag, per: partition, compute: [decayed_sum: { half_life: 25us }] }
+- { forget_after: 20us, min_count: 2, exclude_current: true, compute: [decayed_count: { half_life: 60us }] }
 - { over: 30 rows, of: text, where: flag, compute: { nth: { n: -2 }, mode: {}, entropy: {}, top_k: { k: 2 } } }
 ";
 
@@ -223,7 +229,9 @@ proptest! {
             assert_eq!(bits(a).to_data(), bits(b).to_data());
         }
         let state = |windows: &Windows| {
-            windows.lanes.iter().map(|lane| format!("{:?}", lane.state())).collect::<Vec<_>>()
+            let lanes = windows.lanes.iter().map(|lane| format!("{:?}", lane.state()));
+            let memories = windows.memories.iter().map(|memory| format!("{:?}", memory.state()));
+            lanes.chain(memories).collect::<Vec<_>>()
         };
         prop_assert_eq!(state(&whole), state(&cut));
         prop_assert_eq!(whole.state_bytes(), cut.state_bytes());
