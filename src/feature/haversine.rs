@@ -1,7 +1,10 @@
 //! `haversine`: the distance between two places on earth.
 
-use super::{Build, Failed, Feature, Input, find_number, floats};
-use crate::registry::{self, Component, Node, Problem};
+use super::{Build, Failed, Feature, Input, find_number, floats, remembered::told};
+use crate::{
+    aggregate::{Previous, Request, great_circle_km},
+    registry::{self, Component, Node, Problem, Span},
+};
 use arrow::{
     array::{ArrayRef, Float64Array, RecordBatch},
     datatypes::{DataType, Field, FieldRef},
@@ -15,14 +18,14 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "Writes the great-circle distance between a place and another one, in kilometres.",
     example: "{ lat: lat, lon: lon, to: [47.3769, 8.5417] }",
     details: "`2 R asin sqrt(sin^2(dlat / 2) + cos lat1 cos lat2 sin^2(dlon / 2))` with R = \
-              6371.0088 km (Sinnott 1984). Null where a coordinate is, NaN where one is NaN.",
-    state: "none",
+              6371.0088 km (Sinnott 1984). Null where a coordinate is, NaN where one is NaN. With `to: previous`, to the place of the key's newest record so far: null for the first, and for a record that is behind the newest.",
+    state: "none; 32 bytes a key with `to: previous`",
     schema: registry::schema_of::<Options>,
     build,
 };
 
-/// Mean radius of the earth, km (IUGG).
-const EARTH_KM: f64 = 6_371.008_8;
+/// Name of the output unless one is given.
+const NAME: &str = "distance_km";
 
 /// Options of `haversine`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -33,11 +36,31 @@ struct Options {
     /// A column of degrees east.
     lon: String,
     /// The other place, latitude and longitude: two numbers, or two columns, such as those that
-    /// windows with `lag` or `first` compute.
-    to: [Coordinate; 2],
+    /// windows with `lag` or `first` compute; or `previous`, the place of the key's record before.
+    to: To,
+    /// With `previous`: after which time without a place a key is begun anew, such as 30d. Never if
+    /// not given.
+    forget_after: Option<Span>,
     /// Name of the output; `distance_km` if not given.
     #[serde(rename = "as")]
     name: Option<String>,
+}
+
+/// Where to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "wrong value; expected latitude and longitude, each a number of degrees or a column, or `previous`"
+)]
+enum To {
+    Place([Coordinate; 2]),
+    Previous(PreviousWord),
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum PreviousWord {
+    Previous,
 }
 
 /// A number of degrees or a column of them.
@@ -48,8 +71,40 @@ enum Coordinate {
     Column(String),
 }
 
+/// What it has to be told.
+pub(super) fn ask(node: &Node) -> Result<Option<Request>, Problem> {
+    let options: Options = registry::options(node)?;
+    match options.to {
+        To::Place(_) => Ok(None),
+        To::Previous(_) => options.request(node).map(Some),
+    }
+}
+
+impl Options {
+    fn request(&self, node: &Node) -> Result<Request, Problem> {
+        Previous::Distance.request(&[&self.lat, &self.lon], self.forget_after, node)
+    }
+}
+
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
-    let Options { lat, lon, to: [to_lat, to_lon], name } = registry::options(node)?;
+    let options: Options = registry::options(node)?;
+    if let To::Previous(_) = options.to {
+        find_number(&options.lat, input.schema, node.at("lat"))?;
+        find_number(&options.lon, input.schema, node.at("lon"))?;
+        let request = options.request(node)?;
+        return told(node, input, &request, options.name.unwrap_or_else(|| NAME.to_owned()));
+    }
+    if options.forget_after.is_some() {
+        return Err(Problem::new(node.at("forget_after"), "`forget_after` of a given place")
+            .expected("`forget_after` with `to: previous`"));
+    }
+    given(node, input, options)
+}
+
+fn given(node: &Node, input: &Input<'_>, options: Options) -> Result<Box<dyn Feature>, Problem> {
+    let Options { lat, lon, to: To::Place([to_lat, to_lon]), name, .. } = options else {
+        unreachable!("a given place");
+    };
     let from = [("lat", lat), ("lon", lon)]
         .map(|(key, column)| find_number(&column, input.schema, node.at(key)).map(Angle::Column));
     let places = node.get("to").and_then(Node::as_list).unwrap_or_default();
@@ -71,7 +126,7 @@ fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
         Angle::Degrees(_) => false,
     };
     let nullable = angles.iter().any(is_nullable);
-    let name = name.unwrap_or_else(|| "distance_km".to_owned());
+    let name = name.unwrap_or_else(|| NAME.to_owned());
     let field = Arc::new(Field::new(name, DataType::Float64, nullable));
     Ok(Box::new(Haversine { angles, field }))
 }
@@ -113,16 +168,9 @@ impl Feature for Haversine {
         let [lat, lon, to_lat, to_lon] = self.angles.map(|angle| angle.read(rows));
         let from = lat.iter().zip(&lon);
         let to = to_lat.iter().zip(&to_lon);
-        let distance = |((lat, lon), (to_lat, to_lon))| Some(km([lat?, lon?], [to_lat?, to_lon?]));
+        let distance = |((lat, lon), (to_lat, to_lon))| {
+            Some(great_circle_km([lat?, lon?], [to_lat?, to_lon?]))
+        };
         out.push(Arc::new(from.zip(to).map(distance).collect::<Float64Array>()));
     }
-}
-
-/// 2 R asin sqrt(sin²(Δφ/2) + cos φ₁ cos φ₂ sin²(Δλ/2)): Sinnott, "Virtues of the haversine" (1984).
-fn km(from: [f64; 2], to: [f64; 2]) -> f64 {
-    let [lat, lon] = from.map(f64::to_radians);
-    let [to_lat, to_lon] = to.map(f64::to_radians);
-    let half = |angle: f64| (angle / 2.0).sin().powi(2);
-    let share = half(to_lat - lat) + lat.cos() * to_lat.cos() * half(to_lon - lon);
-    2.0 * EARTH_KM * share.min(1.0).sqrt().asin()
 }

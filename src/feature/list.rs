@@ -4,7 +4,10 @@ use super::{
     Elements, EventTimeColumn, Feature, Input, Vectors, build_item,
     nulls::{self, Nulls},
 };
-use crate::registry::{Node, Position, Problem, Value};
+use crate::{
+    aggregate::visible,
+    registry::{Node, Position, Problem, Value},
+};
 use arrow::{
     array::{ArrayRef, RecordBatch, RecordBatchOptions},
     datatypes::{FieldRef, Schema, SchemaRef},
@@ -15,6 +18,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Features {
     items: Vec<Item>,
+    /// Columns of the rows that everybody may name; those behind them are hidden.
+    columns: usize,
     /// What each item gives, in order.
     fields: Vec<FieldRef>,
     /// Of `fields`, those that later items may ask for: a name that is a column's means the column.
@@ -35,16 +40,20 @@ struct Item {
 }
 
 impl Features {
-    /// Builds the list, or says what is wrong with each item. Nulls stay nulls.
+    /// Builds the list for rows with columns `rows`, or says what is wrong with each item. Nulls stay
+    /// nulls.
     pub fn build(
         specs: &[Node],
-        schema: &SchemaRef,
+        rows: &SchemaRef,
         event_time: EventTimeColumn,
     ) -> Result<Self, Vec<Problem>> {
+        let schema = visible(rows);
+        let columns = schema.fields().len();
         let mut list = Building {
-            schema: Arc::clone(schema),
+            rows: Arc::clone(rows),
+            known: Arc::clone(&schema),
+            schema,
             event_time,
-            known: Arc::clone(schema),
             items: Vec::with_capacity(specs.len()),
             fields: Vec::new(),
             is_named: Vec::new(),
@@ -65,7 +74,7 @@ impl Features {
         let schema = Arc::new(Schema::new(fields.clone()));
         let shown = (0..fields.len()).collect();
         let (nulls, elements) = (nulls::Policy::default(), Elements::default());
-        Ok(Self { items, fields, is_named, shown, nulls, elements, schema })
+        Ok(Self { items, columns, fields, is_named, shown, nulls, elements, schema })
     }
 
     /// Leaves out features that only others ask for; `nodes` are where their names stand.
@@ -136,7 +145,8 @@ impl Features {
     /// The rows with the features that have been computed.
     fn extended(&self, rows: &RecordBatch, made: &[ArrayRef], schema: &SchemaRef) -> RecordBatch {
         let named = made.iter().zip(&self.is_named).filter(|(_, is_named)| **is_named);
-        let columns = rows.columns().iter().chain(named.map(|(column, _)| column));
+        let columns =
+            rows.columns().iter().take(self.columns).chain(named.map(|(column, _)| column));
         batch(Arc::clone(schema), columns.map(Arc::clone).collect(), rows.num_rows())
     }
 }
@@ -149,6 +159,9 @@ fn batch(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> RecordBatch 
 
 /// A list that is being built.
 struct Building {
+    /// All columns of the rows.
+    rows: SchemaRef,
+    /// Those that everybody may name.
     schema: SchemaRef,
     event_time: EventTimeColumn,
     /// The columns, and the features so far.
@@ -160,7 +173,8 @@ struct Building {
 
 impl Building {
     fn push(&mut self, spec: &Node) -> Result<(), Problem> {
-        let of = |schema| build_item(spec, &Input { schema, event_time: self.event_time });
+        let (rows, event_time) = (&self.rows, self.event_time);
+        let of = |schema| build_item(spec, &Input { schema, rows, event_time });
         // What can be made of the columns alone never sees a feature.
         let (feature, sees) = match of(&self.schema) {
             Ok(feature) => (feature, None),

@@ -1,7 +1,14 @@
 //! `minmax`: place between a given minimum and maximum.
 
-use super::{Build, Feature, Input, scaled::scaled};
-use crate::registry::{self, Component, Node, Problem};
+use super::{
+    Build, Feature, Input,
+    remembered::{Learning, either},
+    scaled::scaled,
+};
+use crate::{
+    aggregate::{Online, Request, Scaler},
+    registry::{self, Component, Node, Problem},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,13 +17,29 @@ pub(super) const COMPONENT: Component<Build> = Component {
     summary: "Scales a number so that a given minimum becomes 0 and a given maximum 1.",
     example: "{ column: amount, min: 0, max: 500, clip: true }",
     details: "`a + (b - a) (x - min) / (max - min)` for `feature_range: [a, b]`, scikit-learn's \
-              `MinMaxScaler`. Null of null, NaN of NaN.",
-    state: "none",
-    schema: registry::schema_of::<Options>,
+              `MinMaxScaler`. Null of null, NaN of NaN. With `online`, 0 and 1 are the least and the greatest of all values so far, this one included unless `exclude_current`; a range of 0 is read as 1, nulls, NaN and infinities are not learned, null below `min_count` values.",
+    state: "none; 32 bytes a key with `online`",
+    schema: either::<Options, OnlineOptions>,
     build,
 };
 
-/// Options of `minmax`.
+/// Options with what is learned from each record.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OnlineOptions {
+    /// A column of numbers.
+    column: String,
+    /// How it learns; `{}` for the values of each key.
+    online: Online,
+    /// True to keep values outside the range at 0 or 1: with `exclude_current` there are some.
+    #[serde(default)]
+    clip: bool,
+    /// Name of the output; `{column}_minmax` if not given.
+    #[serde(rename = "as")]
+    name: Option<String>,
+}
+
+/// Options with parameters.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Options {
@@ -41,8 +64,25 @@ fn unit() -> [f64; 2] {
     [0.0, 1.0]
 }
 
+/// What it has to be told.
+pub(super) fn ask(node: &Node) -> Result<Option<Request>, Problem> {
+    Ok(learning(node)?.map(|learning| learning.request))
+}
+
+fn learning(node: &Node) -> Result<Option<Learning>, Problem> {
+    if node.get("online").is_none() {
+        return Ok(None);
+    }
+    let OnlineOptions { column, online, clip, name } = registry::options(node)?;
+    let request = online.request(Scaler::MinMax { clip }, &column, node)?;
+    Ok(Some(Learning { column, name, request }))
+}
+
 /// y = low + (high - low) (x - min) / (max - min), clipped to [low, high] on request.
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
+    if let Some(learning) = learning(node)? {
+        return learning.build(node, input, "minmax");
+    }
     let Options { column, min, max, feature_range: [low, high], clip, name } =
         registry::options(node)?;
     if !(min <= max && (max - min).is_finite()) {

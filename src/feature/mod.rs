@@ -2,7 +2,8 @@
 //!
 //! An item of the list is a column (`amount`), an SQL expression under a name
 //! (`ratio: amount / mean`) or a component of [`FEATURES`] (`one_hot: {..}`). Each sees the columns of
-//! the rows and the features before it. Nothing here remembers: what does belongs to `window`.
+//! the rows and the features before it. Nothing here remembers: what does is
+//! asked of `window` by [`requests`], and told to the feature as a column.
 //!
 //! To add a component: write `feature/<name>.rs` with a `COMPONENT`, then add its two lines here.
 
@@ -11,6 +12,7 @@ mod bins;
 mod calendar;
 mod clip;
 mod cyclic;
+mod elapsed;
 mod geo_cells;
 mod hashing;
 mod haversine;
@@ -27,6 +29,7 @@ mod power;
 mod quantile_transform;
 mod ratio;
 mod robust;
+mod speed;
 mod spline;
 mod standardize;
 mod text;
@@ -39,6 +42,7 @@ mod column;
 mod elements;
 mod list;
 mod nulls;
+mod remembered;
 mod scaled;
 mod sql;
 mod times;
@@ -49,6 +53,7 @@ pub use crate::expression::function_names;
 pub use elements::Elements;
 pub use list::Features;
 pub use nulls::Nulls;
+pub use remembered::requests;
 
 use crate::{
     batch::Reason,
@@ -88,6 +93,8 @@ pub const FEATURES: &[Component<Build>] = &[
     polynomial::COMPONENT,
     ratio::COMPONENT,
     haversine::COMPONENT,
+    speed::COMPONENT,
+    elapsed::COMPONENT,
     geo_cells::GEOHASH,
     geo_cells::H3,
     text::LENGTH,
@@ -108,6 +115,8 @@ pub type EventTimeColumn = Option<usize>;
 pub struct Input<'a> {
     /// The columns of the rows, and the features before it where it asks for one.
     pub schema: &'a SchemaRef,
+    /// The same, and behind them those that features have asked `window` for.
+    pub rows: &'a SchemaRef,
     /// The column that holds the event time.
     pub event_time: EventTimeColumn,
 }

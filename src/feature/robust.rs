@@ -36,6 +36,14 @@ struct Options {
 
 /// y = (x - median) / range.
 fn build(node: &Node, input: &Input<'_>) -> Result<Box<dyn Feature>, Problem> {
+    if node.get("online").is_some() {
+        // Quantiles of all values so far would need all values, or an error that somebody states.
+        return Err(Problem::new(node.at("online"), "`robust` cannot learn while records come")
+            .expected(
+                "`standardize` with `online`; or a window with `median` and `quantile`, such as \
+                 over: 500 rows, and an expression",
+            ));
+    }
     let Options { column, median, range, name } = registry::options(node)?;
     let (median, range) = (finite(node, "median", median)?, divisor(node, "range", range)?);
     scaled(node, input, &column, (name, "robust"), move |x| (x - median) / range)

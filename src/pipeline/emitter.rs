@@ -5,6 +5,7 @@ use super::{
     spec::{ElementsSpec, EventTimeSpec, HeadersSpec, NullsSpec, Spec, find_column},
 };
 use crate::{
+    aggregate::visible,
     batch::{Outbox, Outcomes, Policy, RawBatch, Rejections},
     encode::{self, Encode, EncodeInput, Envelope, PassThrough},
     feature::{Elements, Features, Nulls},
@@ -50,14 +51,15 @@ impl Emitter {
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let features = features(spec, schema).map_err(|p| problems.extend(p)).ok();
-        let carry = carry(spec, schema).map_err(|p| problems.extend(p)).ok();
+        let visible = visible(schema);
+        let carry = carry(spec, &visible).map_err(|p| problems.extend(p)).ok();
         let (Some(features), Some(carry)) = (features, carry) else { return Err(problems) };
         let fields = carry.iter().map(|index| Arc::clone(&schema.fields()[*index]));
         let fields: Vec<FieldRef> =
             fields.chain(features.schema().fields().iter().map(Arc::clone)).collect();
         one_field_of_a_name(spec, &fields)?;
         let vector = Arc::new(Schema::new(fields));
-        let encode = encoder(spec, schema, &vector, &target).map_err(|problem| vec![problem])?;
+        let encode = encoder(spec, &visible, &vector, &target).map_err(|problem| vec![problem])?;
         Ok(Self {
             pipeline: spec.pipeline.clone(),
             definition: target.definition.to_owned(),

@@ -3,6 +3,7 @@
 use super::spec::{EventTimeSpec, Source, Spec};
 use crate::{
     batch::{Policy, Reason},
+    feature,
     registry::Node,
     schema::RecordSchema,
 };
@@ -18,7 +19,8 @@ pub const FOLD_VERSION: u32 = 1;
 /// Source (format, schema, headers, key, event time, lateness, gates, order), clean, windows, the
 /// outcomes judged up to `window`, and the limits of records and state. Topics are not in it: each partition is a
 /// fold of its own and knows nothing of the others. Neither are `start` and `out_of_range`, which
-/// say where to read, nor features and output: changing them keeps the state.
+/// say where to read, nor features, but what they have `window` remember, nor output: changing them
+/// keeps the state.
 pub(super) fn state_hash(spec: &Spec, schema: &RecordSchema) -> String {
     short(&state_text(spec, schema))
 }
@@ -30,6 +32,10 @@ pub(super) fn state_text(spec: &Spec, schema: &RecordSchema) -> String {
     record_schema(schema, &mut text);
     steps("clean", &spec.clean, &mut text);
     steps("windows", &spec.windows, &mut text);
+    // What features have `window` remember: equal requests once, whatever the order of the list.
+    for request in feature::requests(&spec.features) {
+        line(&mut text, "remembered", request.text);
+    }
     for reason in Reason::ALL.into_iter().filter(|reason| reason.stage() != "feature") {
         if reason != Reason::Encode {
             line(&mut text, reason.name(), spec.outcomes.policy(reason).name());
@@ -170,11 +176,15 @@ delivery: at_least_once
             end("limits: { state_keys: 1000 }"),
             end("limits: { state_bytes: 1MiB }"),
             end("clean: [{ trim: { columns: [card_id] } }]"),
+            hashes("[amount,", "[amount, standardize: { column: amount, online: {} },"),
+            hashes("[amount,", "[amount, elapsed: { since: previous },"),
         ] {
             assert!(other != state && other_all != all);
         }
         for (same, other_all) in [
             hashes("[amount, amount_mean_1h]", "[amount]"),
+            hashes("[amount,", "[amount, standardize: { column: amount, mean: 1, std: 2 },"),
+            hashes("[amount,", "[amount, elapsed: { column: opened },"),
             hashes("format: json }", "format: json_array }"),
             hashes("topics: [card.transactions]", "topics: [card.transactions, more]"),
             hashes("start: earliest", "start: latest"),
@@ -183,6 +193,22 @@ delivery: at_least_once
             end("limits: { vector_bytes: 1MB }"),
         ] {
             assert!(same == state && other_all != all);
+        }
+    }
+
+    #[test]
+    fn of_what_features_have_remembered_neither_order_nor_number_nor_name_shows() {
+        let both = |features: &str| hashes("[amount,", &format!("[amount, {features},")).0;
+        let (a, b) = ("elapsed: { since: previous }", "minmax: { column: amount, online: {} }");
+        let state = both(&format!("{a}, {b}"));
+        assert_eq!(both(&format!("{b}, {a}")), state);
+        assert_eq!(both(&format!("{b}, {a}, elapsed: {{ since: previous, as: again }}")), state);
+        let written = "minmax: { column: amount, online: { per: key, min_count: 0 }, as: other }";
+        assert_eq!(both(&format!("{written}, {a}")), state);
+        for other in ["per: partition", "min_count: 2", "exclude_current: true", "forget_after: 1d"]
+        {
+            let changed = format!("minmax: {{ column: amount, online: {{ {other} }} }}");
+            assert_ne!(both(&format!("{a}, {changed}")), state, "{other}");
         }
     }
 

@@ -179,23 +179,56 @@ pub(crate) fn written(state: &dyn Saved) -> Vec<u8> {
 /// order of event time.
 fn definitions() -> [Definition; 3] {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chaos");
-    let file = folder.join("all-state.yaml");
-    let text = fs::read_to_string(&file).unwrap();
+    let text = fs::read_to_string(folder.join("all-state.yaml")).unwrap();
+    let text = with_recursions(&text);
     let is_by_rows =
         |line: &&str| [" rows,", "5r\n", "100r\n"].iter().any(|end| line.contains(end));
     let expiring: String = text.split_inclusive('\n').filter(|line| !is_by_rows(line)).collect();
-    let other = tempfile::tempdir().unwrap();
-    fs::write(other.path().join("all-state.yaml"), expiring).unwrap();
     let in_order = text.replace(
         "order: arrival",
         "order: event_time\n  peers: true\n  hold: { max_records: 300 }",
     );
-    fs::write(other.path().join("in-order.yaml"), in_order).unwrap();
     let schema = "card-transaction.schema.json";
-    fs::copy(folder.join(schema), other.path().join(schema)).unwrap();
-    let [expiring, in_order] = ["all-state.yaml", "in-order.yaml"].map(|f| other.path().join(f));
-    [file, expiring, in_order].map(|file| {
+    [text, expiring, in_order].map(|text| {
+        let other = tempfile::tempdir().unwrap();
+        fs::copy(folder.join(schema), other.path().join(schema)).unwrap();
+        let file = other.path().join("all-state.yaml");
+        fs::write(&file, text).unwrap();
         Definition::load(&file, Overrides::default()).unwrap_or_else(|p| panic!("{p:#?}"))
+    })
+}
+
+/// What remembers without a window.
+const RECURSIONS: [(&str, &str); 5] = [
+    ("of: amount, compute: { ewma: { half_life: 3s, as: mean_3s } }", "mean_3s"),
+    ("of: amount, compute: { ewm_std: { half_life: 2s, as: std_2s } }", "std_2s"),
+    (
+        "of: lat, where: \"channel = 'web'\", forget_after: 40s, compute: { ewma: { span: 5, as: m } }",
+        "m",
+    ),
+    ("per: partition, compute: { decayed_count: { half_life: 9s, as: per_9s } }", "per_9s"),
+    (
+        "of: lon, forget_after: 30s, compute: { decayed_sum: { half_life: 1m, as: lon_1m } }",
+        "lon_1m",
+    ),
+];
+
+/// Features that remember.
+const ASKED: [&str; 5] = [
+    "standardize: { column: amount, online: { half_life: 3s, min_count: 3 } }",
+    "minmax: { column: lat, online: { per: partition } }",
+    "maxabs: { column: amount, online: { exclude_current: true, forget_after: 30s } }",
+    "speed: { lat: lat, lon: lon, forget_after: 50s }",
+    "elapsed: { since: previous, forget_after: 5s }",
+];
+
+fn with_recursions(text: &str) -> String {
+    let asked = ASKED.iter().fold(text.to_owned(), |text, feature| {
+        text.replace("features:\n", &format!("features:\n  - {feature}\n"))
+    });
+    RECURSIONS.iter().fold(asked, |text, (entry, name)| {
+        let text = text.replace("windows:\n", &format!("windows:\n  - {{ {entry} }}\n"));
+        text.replace("features:\n", &format!("features:\n  - {name}\n"))
     })
 }
 

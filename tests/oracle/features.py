@@ -19,6 +19,7 @@ import tempfile
 
 import h3
 import jsonschema
+import learning
 import numpy as np
 import pandas as pd
 import pygeohash
@@ -432,6 +433,8 @@ def difference(expected, actual):
 def title(entry):
     chosen = {name: value for name, value in entry.options.items() if isinstance(value, (bool, str)) or name == "degree"}
     chosen = {name: value for name, value in chosen.items() if name not in ("column", "of", "by", "lat", "lon")}
+    if "online" in entry.options:
+        chosen["online"] = entry.options["online"]
     return tables.title(entry.name, chosen)
 
 
@@ -594,6 +597,14 @@ def parameters_schema(binary):
     return json.loads(answer.stdout)
 
 
+def check_learning(binary):
+    """Features that remember, all in one pipeline over a stream of several keys."""
+    made = learning.replay(binary)
+    for place, entry in enumerate(learning.ENTRIES):
+        single = [{"n": vector["n"], "out": vector[f"e{place}"]} for vector in made]
+        yield entry, compare(Entry(entry.name, entry.options, entry.oracle, {"out": entry.outputs}), single)
+
+
 def known(binary):
     """Names of the program's feature components."""
     answer = subprocess.run([binary, "components"], capture_output=True, text=True, check=True)
@@ -607,7 +618,7 @@ def main():
     arguments = tables.arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0])).parse_args()
     rows, failed = {}, 0
     checked = [(entry, check(arguments.binary, entry)) for entry in ENTRIES]
-    checked += [check_vector(arguments.binary), *check_exports(arguments.binary), check_refusals()]
+    checked += [check_vector(arguments.binary), *check_learning(arguments.binary), *check_exports(arguments.binary), check_refusals()]
     for entry, (compared, largest, wrong) in checked:
         failed += wrong > 0
         before, off = rows.get((title(entry), entry.oracle), (0, 0.0))

@@ -31,8 +31,9 @@ const CLEAN: &str =
 memory, and about those of a snapshot.
 ";
 
-const FEATURES: &str = "The vector, in this order. Nothing here remembers. A column's name alone is that column, a name
-with a text is an SQL expression.
+const FEATURES: &str =
+    "The vector, in this order. A column's name alone is that column, a name with a text is an SQL
+expression. What remembers is kept by `window`, and told to the feature.
 ";
 
 /// The page, with what each component was compared with.

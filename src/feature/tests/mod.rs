@@ -13,6 +13,7 @@ use std::{f64::consts::TAU, sync::Arc};
 
 mod encoders;
 mod lists;
+mod remembering;
 mod times;
 
 fn schema() -> SchemaRef {
@@ -63,6 +64,13 @@ fn build(text: &str) -> Result<Features, Problem> {
     features.map_err(|problems| problems.into_iter().next().unwrap())
 }
 
+/// The columns that rows have where `window` remembers what the features of the list ask for.
+fn with_requests(specs: &[Node]) -> SchemaRef {
+    let (schema, asked) = (schema(), requests(specs));
+    let fields = schema.fields().iter().map(Arc::clone);
+    Arc::new(Schema::new(fields.chain(asked.iter().map(|r| r.field())).collect::<Vec<_>>()))
+}
+
 fn error(text: &str) -> String {
     build(text).unwrap_err().to_string()
 }
@@ -88,7 +96,9 @@ fn table_rows_are_complete_and_their_examples_build() {
         assert!(component.summary.starts_with(char::is_uppercase), "{name}");
         assert!(component.summary.ends_with('.'), "{name}");
         let node = Node::parse(component.example).unwrap();
-        let input = Input { schema: &schema(), event_time: TS };
+        let list = Node::parse(&format!("[{{ {name}: {} }}]", component.example)).unwrap();
+        let rows = with_requests(list.as_list().unwrap());
+        let input = Input { schema: &schema(), rows: &rows, event_time: TS };
         (component.build)(&node, &input).unwrap_or_else(|p| panic!("{name}: {p}"));
         assert!(
             (component.schema)().get("anyOf").is_some()

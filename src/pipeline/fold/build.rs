@@ -5,6 +5,7 @@ use crate::{
     batch::{Policy, Reason, RowOrder},
     clean::{self, Clean},
     decode::{self, Decode, DecodeInput},
+    feature,
     pipeline::spec::{EventTimeSpec, Order, Partitioner, Spec, each_alone, find_column},
     registry::{self, Node, Problem},
     schema::RecordSchema,
@@ -42,7 +43,7 @@ impl Fold {
         let event_time = event_time_field(&input);
         let (clean, cleaned) = clean_steps(spec, with_field(&input, event_time.as_ref()))
             .map_err(|problem| vec![problem])?;
-        let windows = windows(spec, &cleaned)?;
+        let windows = windows(spec, &cleaned)?.remember(&feature::requests(&spec.features));
         let hold = (spec.source.order == Order::EventTime)
             .then(|| decoder(spec, schema).map(Hold::new))
             .transpose()
