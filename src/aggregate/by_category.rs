@@ -39,7 +39,7 @@ fn members(values: &DataType) -> Fields {
 
 /// A scan of windows whose events have a category beside their value: it makes a map of what
 /// `aggregate` makes of the events of each category, in the order of their texts. None for an
-/// aggregate that needs a second column of its own.
+/// aggregate that needs a second column of its own, and for one that has no window.
 pub fn by_category(
     aggregate: Aggregate,
     input: Option<&DataType>,
@@ -57,7 +57,7 @@ pub fn by_category(
             texts: Texts::default(),
         },
         Aggregate::Events(aggregate) => Made::Scan(aggregate.scan(input)),
-        Aggregate::Pairs(..) => return None,
+        Aggregate::Pairs(..) | Aggregate::Recursive(_) => return None,
     };
     Some(Box::new(ByCategory {
         categories,

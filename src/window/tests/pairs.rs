@@ -196,7 +196,7 @@ fn windows_over_the_same_two_columns_share_a_buffer_and_say_so() {
         .into_iter()
         .map(|plan| {
             let (column, condition) = (plan.column.unwrap(), plan.condition.unwrap_or_default());
-            format!("{} {column} {condition} {}", plan.lane, plan.computed[0].0)
+            format!("{} {column} {condition} {}", plan.lane.unwrap(), plan.computed[0].0)
         })
         .collect();
     let expected = [
