@@ -121,7 +121,7 @@ impl Spec {
 
     /// Refuses what a window of tiles does not know.
     fn of_tiles(&self, aggregate: &Aggregate, name: &str, at: Position) -> Result<(), Problem> {
-        if self.extent.resolution_us.is_none() {
+        if !matches!(self.shape, Shape::Window(Extent { resolution_us: Some(_), .. })) {
             return Ok(());
         }
         let needs = aggregate.needs();
