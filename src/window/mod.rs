@@ -195,7 +195,7 @@ impl Windows {
         match spec.shape {
             Shape::Window(extent) => self.add_window(spec, extent, condition, schema),
             Shape::Memory(kept) => {
-                self.add_memories(spec, kept, condition);
+                self.add_memories(&spec, kept, condition);
                 Ok(())
             }
         }
@@ -230,14 +230,14 @@ impl Windows {
     }
 
     /// One memory for each aggregate.
-    fn add_memories(&mut self, spec: Spec, kept: Kept, condition: Option<usize>) {
+    fn add_memories(&mut self, spec: &Spec, kept: Kept, condition: Option<usize>) {
         let inputs = spec.column.as_ref().map(|(index, _, t)| (*index, t.clone()));
         for computed in &spec.computed {
             let Aggregate::Recursive(aggregate) = &computed.aggregate else {
                 unreachable!("refused without a window");
             };
             let named = (computed.name.clone(), computed.aggregate_name);
-            self.plans.push(WindowPlan::of_memory(&spec, named, &**aggregate, kept));
+            self.plans.push(WindowPlan::of_memory(spec, named, &**aggregate, kept));
             self.columns.push(Column::Memory(self.memories.len()));
             self.memories.push(Memory::new(inputs.as_slice(), condition, &**aggregate, kept));
         }
