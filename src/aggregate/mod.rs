@@ -94,6 +94,7 @@ pub use pairs::{Interned, Pair, Pairs};
 pub use place::Place;
 pub use pool::Pool;
 pub use previous::Previous;
+pub use rank_statistics::{Interpolation, quantile};
 pub use recursive::{Asked, Kept, Per, Recursive, States, Steps};
 pub use request::{Request, in_order, visible};
 pub use saved::{SavedBuffers, restore_buffers};
@@ -101,7 +102,7 @@ pub use scan::{Content, Held, Scan};
 pub use summary::{Needs, Summary};
 pub use text::{Symbols, Texts};
 pub use tiles::{SavedTiles, Tiles, restore_tiles, tiles_bytes};
-pub use value::{Kind, float_key, key_range, read_keys};
+pub use value::{Kind, float_key, key_range, read_keys, write_keys};
 
 use crate::registry::{self, Component, Node, Problem};
 use arrow::{
@@ -378,7 +379,7 @@ fn own_type(frame: &Frame<'_>, key: impl Fn(&Summary) -> i64) -> ArrayRef {
     if *input == DataType::Utf8 {
         return Arc::new(keys.map(|k| k.map(|k| frame.texts.get(k))).collect::<StringArray>());
     }
-    value::write_keys(input, keys)
+    write_keys(input, keys)
 }
 
 /// Checks that there are no options.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// pandas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Interpolation {
+pub enum Interpolation {
     /// On the line between the two: the default.
     #[default]
     Linear,
@@ -28,12 +28,7 @@ pub(super) enum Interpolation {
 /// Hyndman and Fan, "Sample quantiles in statistical packages" (1996), definition 7.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank below n")]
 #[expect(clippy::float_cmp, reason = "equal is equal here")]
-pub(super) fn quantile(
-    keys: &mut [i64],
-    kind: Kind,
-    q: f64,
-    interpolation: Interpolation,
-) -> Option<f64> {
+pub fn quantile(keys: &mut [i64], kind: Kind, q: f64, interpolation: Interpolation) -> Option<f64> {
     let greatest = keys.len().checked_sub(1)?;
     let place = q * greatest as f64;
     let (below, part) = (place.floor(), place.fract());

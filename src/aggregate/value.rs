@@ -153,10 +153,7 @@ fn extend<T: ArrowPrimitiveType>(
 }
 
 /// A column of `data_type` from keys that came from such a column.
-pub(super) fn write_keys(
-    data_type: &DataType,
-    keys: impl Iterator<Item = Option<i64>>,
-) -> ArrayRef {
+pub fn write_keys(data_type: &DataType, keys: impl Iterator<Item = Option<i64>>) -> ArrayRef {
     const FITS: &str = "the key came from a value of this type";
     match data_type {
         #[expect(clippy::cast_possible_truncation, reason = "the key came from a 32-bit float")]

@@ -19,6 +19,7 @@ mod upper;
 // What operators are made of.
 mod column;
 mod constant;
+mod history;
 mod text;
 #[cfg(test)]
 mod testing;
@@ -63,8 +64,7 @@ pub struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// The input of a step behind which no policy keeps what it rejects, with rows in order of
-    /// arrival.
+    /// The input of a step behind which no policy keeps what it rejects, with rows in order of arrival.
     pub fn of(schema: &'a SchemaRef) -> Self {
         Self { schema, keeps_outliers: false, order: RowOrder::Arrival }
     }

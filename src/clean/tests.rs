@@ -20,7 +20,8 @@ fn every_operator_has_a_name_a_sentence_and_an_example_that_builds() {
         let node = Node::parse(operator.example).unwrap();
         let built = (operator.build)(&node, &Input::of(&schema));
         let clean = built.unwrap_or_else(|problem| panic!("{name}: {problem}"));
-        assert!(clean.schema().fields().len() >= schema.fields().len(), "{name}");
+        let takes_away = name == "drop";
+        assert_eq!(clean.schema().fields().len() < schema.fields().len(), takes_away, "{name}");
         let options = (operator.schema)();
         let told = ["properties", "anyOf"].iter().any(|key| options.get(*key).is_some());
         assert!(told, "{name}: editors complete its options");
@@ -43,6 +44,9 @@ fn every_operator_refuses_unknown_keys_and_columns() {
             .fold(operator.example.to_owned(), |text, name| {
                 text.replace(name, &format!("{name}x"))
             });
+        if misspelt == operator.example {
+            continue;
+        }
         let problem = refusal(&misspelt);
         assert!(problem.nearest.is_some(), "{}: {problem}", operator.name);
         assert!(problem.at.is_some_and(|at| at.column > 1), "{}: {problem}", operator.name);
@@ -94,6 +98,12 @@ proptest! {
                 "outlier",
                 "{ column: amount, method: zscore, over: 25us, threshold: 1, min_count: 2 }",
             ),
+            ("outlier", "{ column: amount, method: iqr, over: 25us, k: 0.2, min_count: 2 }"),
+            (
+                "outlier",
+                "{ column: amount, method: rate_of_change, max_per_second: 2e5, within: 12us }",
+            ),
+            ("outlier", "{ column: amount, method: stuck, count: 2, within: 12us }"),
         ] {
             let horizon = testing::build(options.0, options.1).unwrap().horizon();
             let kept = with_keys(options, &history, 1, Keys::new(Horizon::Forever));
@@ -122,13 +132,21 @@ fn remembered(watermark: i64) -> Rows {
     rows(&history)
 }
 
+/// What keeps something and is no example.
+const MORE: [(&str, &str); 5] = [
+    ("fill", "{ column: category, with: last, within: 10us }"),
+    ("outlier", "{ column: items, method: zscore, over: 1s, threshold: 4, per: partition }"),
+    ("outlier", "{ column: amount, method: modified_zscore, over: 1s, min_count: 5 }"),
+    ("outlier", "{ column: amount, method: rate_of_change, max_per_second: 3e5 }"),
+    ("outlier", "{ column: items, method: stuck, count: 2, within: 1s }"),
+];
+
 /// Every operator that keeps something, with that kept.
 fn stateful() -> Vec<(&'static str, String, Box<dyn Clean>)> {
     let mut found = Vec::new();
-    let texts = ("fill", "{ column: category, with: last, within: 10us }".to_owned());
-    let partition = "{ column: items, method: zscore, over: 1s, threshold: 4, per: partition }";
     let examples = OPERATORS.iter().map(|operator| (operator.name, operator.example.to_owned()));
-    for (name, options) in examples.chain([texts, ("outlier", partition.to_owned())]) {
+    let more = MORE.map(|(name, options)| (name, options.to_owned()));
+    for (name, options) in examples.chain(more) {
         let mut clean = testing::build(name, &options).unwrap();
         clean.advance(remembered(0), &mut Rejections::default());
         let (has_bytes, is_captured) = (clean.state_bytes() > 0, clean.capture().is_some());

@@ -2,12 +2,15 @@
 //!
 //! Null is not judged, nor is NaN; infinity is. A value that is not judged is no outlier.
 
-mod history;
+mod judge;
 mod options;
-mod zscore;
+mod previous;
+mod ranks;
+mod rolling;
 
 use super::{Build, Clean, Input, clip::Range, column};
 use crate::{
+    aggregate::{Kind, float_key},
     batch::{Policy, Reason, Rejected, Rejections, Rows, Slot},
     registry::{Component, Node, Problem, schema_of},
     state::{
@@ -19,22 +22,32 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array},
     datatypes::{DataType, FieldRef, Float64Type, Int64Type, SchemaRef},
 };
-use options::{Action, Judge, Options};
+use judge::{Judge, Place, Value};
+use options::{Action, Options};
 use std::sync::Arc;
-use zscore::Place;
 
 pub(super) const COMPONENT: Component<Build> = Component {
     name: "outlier",
-    summary: "Flags, nulls, clips, drops or rejects values outside a range or far from the mean.",
+    summary: "Flags, nulls, clips, drops or rejects values that lie outside a range or far from the others.",
     example: "{ column: amount, method: zscore, over: 24h, threshold: 4, min_count: 20, \
               action: flag }",
-    details: "`range`: below `min` or above `max`. `zscore`: `|x - mean| > threshold std` over \
-              the raw values in `(t - over, t]` that came before the record, with ddof 1; they \
-              enter the statistics whether or not they were outliers. A value is not judged below \
-              `min_count` values, without a spread, and while NaN or an infinity is among them. \
-              Null and NaN are not judged; infinity is.",
-    state: "`zscore`: per value of the last `over` and the lateness 20 bytes, per key 72; \
-              `range`: none",
+    details: "`range` compares with fixed limits. Five methods compare with statistics of the raw values \
+              in `(t - over, t]` that came before, of the key or of the partition:\n\n\
+              * `zscore`: `|x - mean| / std > threshold`, ddof 1;\n\
+              * `modified_zscore`: `|0.6745 (x - median) / mad| > threshold` (Iglewicz and Hoaglin, \
+              1993; with `include_self` a trailing Hampel filter), `threshold` 3.5;\n\
+              * `iqr`: outside `[q1 - k (q3 - q1), q3 + k (q3 - q1)]` (Tukey), `k` 1.5;\n\
+              * `quantile`: below the quantile `lower` or above `upper`; quantiles are linear \
+              (Hyndman and Fan 7, as numpy).\n\n\
+              Two compare with the value before in offset order, at most `within` away: \
+              `rate_of_change` judges `|x - x0| / |t - t0| > max_per_second` (not where both have one \
+              event time), `stuck` the `count`th equal value in a row and those after it.\n\n\
+              Every raw value enters the statistics after it was judged, outlier or not. Null and NaN \
+              are not judged; nor is anything below `min_count` values, or where they have no spread. \
+              NaN and infinity in the window leave `zscore` without a judgement; the order statistics \
+              leave NaN out. `clip` moves an outlier to the limit that it has passed.",
+    state: "16 bytes a value in `over`, of a key or of the partition; of `rate_of_change` and `stuck` 24 \
+            bytes a key. `modified_zscore`, `iqr` and `quantile` look at each value in the window",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Outlier::build(options, input)?)),
 };
@@ -76,21 +89,13 @@ impl Outlier {
         let integers = column.as_primitive_opt::<Int64Type>();
         let numbers = column.as_primitive_opt::<Float64Type>();
         let value = |row| {
-            let integer = integers.map(|values| values.value(row) as f64);
-            integer.or_else(|| numbers.map(|values| values.value(row))).expect("numeric")
+            let integer = integers.map(|values| Value::from(values.value(row)));
+            integer.or_else(|| numbers.map(|values| values.value(row).into())).expect("numeric")
         };
         let mut judge = |row: usize| {
-            if column.is_null(row) {
-                return None;
-            }
-            let value = value(row);
-            match &mut self.judge {
-                Judge::Range(range) => (value < range.min || value > range.max).then_some(*range),
-                Judge::ZScore(zscore) => {
-                    let (slot, time) = (rows.slots[row], rows.event_times[row]);
-                    zscore.judge(Place { slot, time, watermark: rows.watermarks[row] }, value)
-                }
-            }
+            let (slot, time) = (rows.slots[row], rows.event_times[row]);
+            let place = Place { slot, time, watermark: rows.watermarks[row] };
+            column.is_valid(row).then(|| self.judge.judge(place, value(row))).flatten()
         };
         (0..rows.len()).map(&mut judge).collect()
     }
@@ -151,51 +156,48 @@ impl Clean for Outlier {
     }
 
     fn horizon(&self) -> Horizon {
-        match &self.judge {
-            Judge::Range(_) => Horizon::Stateless,
-            Judge::ZScore(zscore) => zscore.horizon(),
-        }
+        self.judge.horizon()
     }
 
     fn reach(&self) -> Horizon {
-        match &self.judge {
-            Judge::Range(_) => Horizon::Stateless,
-            Judge::ZScore(zscore) => Horizon::For(zscore.over_us),
-        }
+        self.judge.reach()
     }
 
     fn forget(&mut self, slot: Slot) {
-        if let Judge::ZScore(zscore) = &mut self.judge {
-            zscore.histories.forget(slot);
-        }
+        self.judge.forget(slot);
     }
 
     fn state_bytes(&self) -> usize {
-        match &self.judge {
-            Judge::Range(_) => 0,
-            Judge::ZScore(zscore) => zscore.histories.bytes(),
-        }
+        self.judge.bytes()
+    }
+
+    fn order_sensitive(&self) -> bool {
+        self.judge.order_sensitive()
     }
 
     fn key_bytes(&self, keys: usize) -> usize {
-        match &self.judge {
-            Judge::Range(_) => 0,
-            Judge::ZScore(zscore) => zscore.histories.key_bytes(keys),
-        }
+        self.judge.key_bytes(keys)
     }
 
     fn capture(&self) -> Option<Box<dyn Saved>> {
-        match &self.judge {
-            Judge::Range(_) => None,
-            Judge::ZScore(zscore) => Some(Box::new(zscore.histories.capture())),
-        }
+        self.judge.capture()
     }
 
     fn restore(&mut self, section: &Section<'_>, slots: Slot) -> Result<(), SnapshotError> {
-        match &mut self.judge {
-            Judge::Range(_) => Err(section.malformed("a range keeps no state")),
-            Judge::ZScore(zscore) => zscore.histories.restore(section, slots),
-        }
+        self.judge.restore(section, slots)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(integer: i64) -> Self {
+        Self { number: integer as f64, kind: Kind::Integer, key: integer }
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        // There is one zero.
+        Self { number, kind: Kind::Float, key: float_key(number + 0.0) }
     }
 }
 

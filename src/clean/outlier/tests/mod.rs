@@ -1,3 +1,6 @@
+mod previous;
+mod ranks;
+
 use crate::{
     batch::{Policy, Reason},
     clean::testing::{self, Row, advance_both_ways},
@@ -187,6 +190,34 @@ fn mistakes_say_where_and_what() {
     assert_eq!(
         problem("{ column: amount, method: zscore, over: 1h, threshold: -3 }"),
         "1:56: wrong value: -3; expected a positive number"
+    );
+    assert_eq!(
+        problem("{ column: amount, method: quantile, over: 1h }"),
+        "1:1: no limit; expected `lower`, `upper` or both"
+    );
+    assert_eq!(
+        problem("{ column: amount, method: quantile, over: 1h, lower: 0.9, upper: 0.1 }"),
+        "1:66: `upper` 0.1 is not above `lower` 0.9"
+    );
+    assert_eq!(
+        problem("{ column: amount, method: quantile, over: 1h, upper: 99 }"),
+        "1:54: wrong value: 99; expected a share from 0 to 1"
+    );
+    assert_eq!(
+        problem("{ column: amount, method: iqr, over: 1h, threshold: 2 }"),
+        "1:42: key `threshold` does not belong to method `iqr`"
+    );
+    assert_eq!(
+        problem("{ column: amount, method: rate_of_change, max_per_second: 0 }"),
+        "1:59: wrong value: 0; expected a positive number"
+    );
+    assert_eq!(
+        problem("{ column: amount, method: stuck, count: 1 }"),
+        "1:41: wrong value: 1; expected at least 2: one value is no repetition"
+    );
+    assert_eq!(
+        problem("{ column: amount, method: stuck, count: 5, action: clip }"),
+        "1:52: a value that is stuck has no limit to be clipped to; expected another action"
     );
     assert_eq!(
         problem("{ column: category, method: range, min: 1 }"),
