@@ -1,7 +1,13 @@
 //! Columns named in options: found by name, checked by type, complained about where they stand.
 
-use crate::registry::{Node, Position, Problem};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use crate::{
+    batch::Rows,
+    registry::{Node, Position, Problem},
+};
+use arrow::{
+    array::ArrayRef,
+    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
+};
 use regex::Regex;
 use std::sync::Arc;
 
@@ -106,4 +112,52 @@ pub(super) fn pattern(text: &str, at: Position) -> Result<Regex, Problem> {
         Problem::new(at, format!("the pattern cannot be read: {what}"))
             .expected("a regular expression as the Rust crate `regex` reads it")
     })
+}
+
+/// Where an operator puts what it makes of a column: in its place, or behind all others.
+#[derive(Debug)]
+pub(super) struct Output {
+    schema: SchemaRef,
+    field: FieldRef,
+    /// The column whose place it takes.
+    replaces: Option<usize>,
+}
+
+impl Output {
+    /// For values of that type, null or not, made of the column `index`; in a new column if there
+    /// is a `name`, whose place is for complaints.
+    pub(super) fn build(
+        schema: &Schema,
+        index: usize,
+        (data_type, nullable): (DataType, bool),
+        name: Option<(&str, Position)>,
+    ) -> Result<Self, Problem> {
+        let Some((name, at)) = name else {
+            let field: FieldRef =
+                Arc::new(Field::new(schema.field(index).name(), data_type, nullable));
+            let schema = with_field(schema, index, Arc::clone(&field));
+            return Ok(Self { schema, field, replaces: Some(index) });
+        };
+        if schema.index_of(name).is_ok() {
+            let what = format!("column `{name}` exists already");
+            return Err(Problem::new(at, what).expected("another name"));
+        }
+        let field: FieldRef = Arc::new(Field::new(name, data_type, nullable));
+        let fields = schema.fields().iter().chain([&field]).map(Arc::clone);
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Ok(Self { schema, field, replaces: None })
+    }
+
+    /// The columns with it.
+    pub(super) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The rows with it.
+    pub(super) fn put(&self, rows: Rows, values: ArrayRef) -> Rows {
+        match self.replaces {
+            Some(index) => rows.replace_column(index, Arc::clone(&self.field), values),
+            None => rows.with_column(Arc::clone(&self.field), values),
+        }
+    }
 }

@@ -13,6 +13,8 @@ mod map_values;
 mod outlier;
 mod replace;
 mod sample;
+mod smooth;
+mod throttle;
 mod trim;
 mod upper;
 
@@ -48,6 +50,8 @@ pub const OPERATORS: &[Component<Build>] = &[
     outlier::COMPONENT,
     replace::COMPONENT,
     sample::COMPONENT,
+    smooth::COMPONENT,
+    throttle::COMPONENT,
     trim::COMPONENT,
     upper::COMPONENT,
 ];

@@ -104,6 +104,14 @@ proptest! {
                 "{ column: amount, method: rate_of_change, max_per_second: 2e5, within: 12us }",
             ),
             ("outlier", "{ column: amount, method: stuck, count: 2, within: 12us }"),
+            ("smooth", "{ column: amount, method: median, over: 25us }"),
+            ("smooth", "{ column: amount, method: mean, over: 3 rows, within: 12us }"),
+            ("smooth", "{ column: amount, method: exponential, half_life: 9us, within: 12us }"),
+            (
+                "smooth",
+                "{ column: amount, method: kalman, process_noise: 1, measurement_noise: 4, within: 12us }",
+            ),
+            ("throttle", "{ every: 12us }"),
         ] {
             let horizon = testing::build(options.0, options.1).unwrap().horizon();
             let kept = with_keys(options, &history, 1, Keys::new(Horizon::Forever));
@@ -133,12 +141,20 @@ fn remembered(watermark: i64) -> Rows {
 }
 
 /// What keeps something and is no example.
-const MORE: [(&str, &str); 5] = [
+const MORE: [(&str, &str); 10] = [
     ("fill", "{ column: category, with: last, within: 10us }"),
     ("outlier", "{ column: items, method: zscore, over: 1s, threshold: 4, per: partition }"),
     ("outlier", "{ column: amount, method: modified_zscore, over: 1s, min_count: 5 }"),
     ("outlier", "{ column: amount, method: rate_of_change, max_per_second: 3e5 }"),
     ("outlier", "{ column: items, method: stuck, count: 2, within: 1s }"),
+    ("smooth", "{ column: amount, method: mean, over: 7us }"),
+    ("smooth", "{ column: items, method: median, over: 4 rows, within: 1h }"),
+    ("smooth", "{ column: amount, method: exponential, alpha: 0.3, adjust: true, within: 9us }"),
+    (
+        "smooth",
+        "{ column: amount, method: kalman, process_noise: 1, measurement_noise: 4, per: partition }",
+    ),
+    ("throttle", "{ every: 3us }"),
 ];
 
 /// Every operator that keeps something, with that kept.
