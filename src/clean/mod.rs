@@ -4,13 +4,18 @@
 
 mod cast;
 mod clip;
+mod convert;
+mod drop;
 mod drop_duplicates;
 mod extract;
 mod fill;
 mod filter;
 mod lower;
 mod map_values;
+mod normalize_text;
 mod outlier;
+mod parse_time;
+mod rename;
 mod replace;
 mod sample;
 mod smooth;
@@ -21,6 +26,7 @@ mod upper;
 // What operators are made of.
 mod column;
 mod constant;
+mod failure;
 mod history;
 mod text;
 #[cfg(test)]
@@ -41,13 +47,18 @@ use std::fmt::Debug;
 pub const OPERATORS: &[Component<Build>] = &[
     cast::COMPONENT,
     clip::COMPONENT,
+    convert::COMPONENT,
+    drop::COMPONENT,
     drop_duplicates::COMPONENT,
     extract::COMPONENT,
     fill::COMPONENT,
     filter::COMPONENT,
     lower::COMPONENT,
     map_values::COMPONENT,
+    normalize_text::COMPONENT,
     outlier::COMPONENT,
+    parse_time::COMPONENT,
+    rename::COMPONENT,
     replace::COMPONENT,
     sample::COMPONENT,
     smooth::COMPONENT,
@@ -65,12 +76,26 @@ pub struct Input<'a> {
     pub keeps_outliers: bool,
     /// In which order rows come.
     pub order: RowOrder,
+    /// The columns that the rest of the pipeline cannot do without.
+    pub needed: &'a [Needed<'a>],
+}
+
+/// A column that has to stay.
+#[derive(Debug, Clone, Copy)]
+pub struct Needed<'a> {
+    /// Its name.
+    pub column: &'a str,
+    /// What needs it, as the pipeline file calls it.
+    pub by: &'static str,
+    /// True if it cannot be another column that gets this name.
+    pub by_name: bool,
 }
 
 impl<'a> Input<'a> {
-    /// The input of a step behind which no policy keeps what it rejects, with rows in order of arrival.
+    /// The input of a step behind which no policy keeps what it rejects and nothing needs a column,
+    /// with rows in order of arrival.
     pub fn of(schema: &'a SchemaRef) -> Self {
-        Self { schema, keeps_outliers: false, order: RowOrder::Arrival }
+        Self { schema, keeps_outliers: false, order: RowOrder::Arrival, needed: &[] }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Conversions between column types, value by value; none where a value does not fit.
 
+use super::{Mode, lenient};
 use arrow::{
     array::{
         ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, PrimitiveArray, StringBuilder,
@@ -51,14 +52,17 @@ impl To {
     }
 
     /// What a value is called that fits.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Int => "an integer",
-            Self::Float => "a number that a float holds exactly",
-            Self::String => "a text",
-            Self::Bool => "true or false",
-            Self::Timestamp => "an RFC 3339 time",
-            Self::Date => "a date such as 2024-05-31",
+    pub(super) fn words(self, mode: Mode) -> &'static str {
+        match (self, mode) {
+            (Self::Int, Mode::Strict) => "an integer",
+            (Self::Int, Mode::Lenient) => "a number that 64 bits hold without its fraction",
+            (Self::Float, Mode::Strict) => "a number that a float holds exactly",
+            (Self::Float, Mode::Lenient) => "a number",
+            (Self::String, _) => "a text",
+            (Self::Bool, _) => "true or false",
+            (Self::Timestamp, Mode::Strict) => "an RFC 3339 time",
+            (Self::Timestamp, Mode::Lenient) => "a time such as 2024-05-31 12:00",
+            (Self::Date, _) => "a date such as 2024-05-31",
         }
     }
 }
@@ -69,7 +73,12 @@ pub(super) struct Conversion(fn(&ArrayRef) -> ArrayRef);
 
 impl Conversion {
     /// The conversion between two types, or the types that `to` can be made of.
-    pub(super) fn between(from: &DataType, to: To) -> Result<Self, &'static str> {
+    pub(super) fn between(from: &DataType, to: To, mode: Mode) -> Result<Self, &'static str> {
+        let lenient = (mode == Mode::Lenient).then(|| lenient::between(from, to)).flatten();
+        lenient.map_or_else(|| Self::strict(from, to), |conversion| Ok(Self(conversion)))
+    }
+
+    fn strict(from: &DataType, to: To) -> Result<Self, &'static str> {
         use DataType::{Boolean, Date32, Float64, Int32, Int64, Timestamp, Utf8};
         Ok(Self(match (from, to) {
             (from, to) if *from == to.data_type() => Arc::clone,
@@ -104,7 +113,7 @@ impl Conversion {
 }
 
 /// Where arrow's own cast loses nothing that the type `to` is not meant to lose.
-fn recast(column: &ArrayRef, to: To) -> ArrayRef {
+pub(super) fn recast(column: &ArrayRef, to: To) -> ArrayRef {
     cast(column, &to.data_type()).expect("arrow casts between these types")
 }
 
@@ -158,7 +167,7 @@ fn float(text: &str) -> Option<f64> {
 }
 
 /// Days since the epoch of a date written `2024-05-31`, and in no other way.
-fn date(text: &str) -> Option<i32> {
+pub(super) fn date(text: &str) -> Option<i32> {
     let digit_or_dash = |(i, byte): (usize, u8)| match i {
         4 | 7 => byte == b'-',
         _ => byte.is_ascii_digit(),
@@ -174,7 +183,7 @@ fn write_date(days: i32, out: &mut String) -> fmt::Result {
 }
 
 /// Reads each text.
-fn read<T: ArrowPrimitiveType>(
+pub(super) fn read<T: ArrowPrimitiveType>(
     column: &ArrayRef,
     read: impl Fn(&str) -> Option<T::Native>,
 ) -> ArrayRef {

@@ -1,32 +1,40 @@
-//! `cast`: converts a column to another type, strictly: what does not fit exactly fails.
+//! `cast`: converts a column to another type; what does not fit fails: strictly, what does not fit
+//! exactly, leniently, what the type has no value for at all.
 //!
 //! A value that fails rejects its record (`on_failure: reject`, the default) or becomes null. Null
 //! stays null.
 
 mod conversion;
+mod lenient;
 
-use super::{Build, Clean, Input, column};
+use super::{
+    Build, Clean, Input,
+    column::{self, Output},
+    failure::{Converted, OnFailure},
+};
 use crate::{
-    batch::{Reason, Rejections, Rows},
+    batch::{Rejections, Rows},
     registry::{self, Component, Node, Problem, schema_of},
 };
-use arrow::{
-    array::{Array, BooleanArray},
-    compute::filter,
-    datatypes::{Field, FieldRef, SchemaRef},
-};
+use arrow::datatypes::SchemaRef;
 use conversion::{Conversion, To};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use std::sync::Arc;
 
 pub(super) const COMPONENT: Component<Build> = Component {
     name: "cast",
     summary: "Converts a column to another type and rejects or nulls what does not fit.",
     example: "{ column: amount, to: int, on_failure: null }",
-    details: "What does not fit exactly fails: a float with a fraction as an integer, an integer \
-              that no float holds, a text that is no number. Null stays null; NaN fails as an \
-              integer and stays as a float.",
+    details: "`strict`: integers are whole numbers within 64 bits, floats of integers and of texts those \
+              that lose nothing (of decimal texts the nearest finite one), booleans `true` and `false`, 0 \
+              and 1, times RFC 3339, dates `2024-05-31`.\n\n\
+              `lenient`, besides: white space around a text does not count; a number becomes an integer \
+              without its fraction, an integer the nearest float; texts of numbers may be `1.0`, `+1`, \
+              `1e3`, for floats `inf` and `nan`; any number but 0 is true; `t`, `yes`, `y`, `on`, `1` and \
+              `f`, `no`, `n`, `off`, `0` are booleans in any case; times may have a space for the `T`, no \
+              seconds, no zone (UTC) or be a date; of a time the date is taken.\n\n\
+              Null stays null.",
     state: "none",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Cast::build(options, input)?)),
@@ -40,39 +48,31 @@ struct Options {
     column: String,
     /// The type it becomes.
     to: To,
+    /// How much of a value may be lost.
+    #[serde(default)]
+    mode: Mode,
     /// What happens to a record whose value does not fit.
     #[serde(default, deserialize_with = "OnFailure::read")]
     #[schemars(with = "Option<OnFailure>", extend("default" = "reject"))]
     on_failure: OnFailure,
 }
 
-/// What happens to a record whose value does not fit.
+/// How much may be lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum OnFailure {
-    /// The record is rejected.
+pub(super) enum Mode {
+    /// Nothing, and texts are written in one way.
     #[default]
-    Reject,
-    /// The value becomes null.
-    Null,
-}
-
-impl OnFailure {
-    /// In YAML a plain `null` is nothing and not a text.
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::deserialize(deserializer)?.unwrap_or(Self::Null))
-    }
+    Strict,
+    /// What the type cannot hold of a value.
+    Lenient,
 }
 
 #[derive(Debug)]
 struct Cast {
-    schema: SchemaRef,
     column: usize,
-    field: FieldRef,
     conversion: Conversion,
-    on_failure: OnFailure,
-    /// What a record whose value does not fit is told.
-    detail: String,
+    converted: Converted,
 }
 
 impl Cast {
@@ -81,37 +81,26 @@ impl Cast {
         let at = node.at("column");
         let column = column::named(input.schema, &options.column, at)?;
         let from = input.schema.field(column);
-        let conversion = Conversion::between(from.data_type(), options.to)
+        let conversion = Conversion::between(from.data_type(), options.to, options.mode)
             .map_err(|expected| column::wrong_type(from, at, expected))?;
         let nullable = from.is_nullable() || options.on_failure == OnFailure::Null;
-        let field = Arc::new(Field::new(from.name(), options.to.data_type(), nullable));
-        let schema = column::with_field(input.schema, column, Arc::clone(&field));
-        let detail = format!("column `{}` is not {}", from.name(), options.to.words());
-        Ok(Self { schema, column, field, conversion, on_failure: options.on_failure, detail })
+        let values = (options.to.data_type(), nullable);
+        let output = Output::build(input.schema, column, values, None)?;
+        let detail = format!("column `{}` is not {}", from.name(), options.to.words(options.mode));
+        let converted = Converted { output, on_failure: options.on_failure, detail };
+        Ok(Self { column, conversion, converted })
     }
 }
 
 impl Clean for Cast {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        self.converted.output.schema()
     }
 
     fn advance(&mut self, rows: Rows, rejected: &mut Rejections) -> Rows {
         let before = Arc::clone(rows.columns.column(self.column));
         let after = self.conversion.apply(&before);
-        let failed = after.null_count() > before.null_count();
-        if !failed || self.on_failure == OnFailure::Null {
-            return rows.replace_column(self.column, Arc::clone(&self.field), after);
-        }
-        let keep: Vec<bool> =
-            (0..rows.len()).map(|row| after.is_valid(row) || before.is_null(row)).collect();
-        for (record, _) in rows.records.iter().zip(&keep).filter(|(_, keep)| !**keep) {
-            rejected.push(*record, Reason::Cast, self.detail.as_str());
-        }
-        // Failed values leave before the column takes its type: it may not allow nulls.
-        let mask = BooleanArray::from(keep.clone());
-        let after = filter(&after, &mask).expect("mask has a flag per row");
-        rows.filter(&keep).replace_column(self.column, Arc::clone(&self.field), after)
+        self.converted.put(rows, &before, after, rejected)
     }
 }
 

@@ -1,8 +1,9 @@
 use super::*;
+use crate::batch::Reason;
 use crate::clean::testing::{self, Row, advance_both_ways};
 use arrow::{
     array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray},
-    datatypes::Schema,
+    datatypes::{Field, Schema},
     util::display::{ArrayFormatter, FormatOptions},
 };
 use proptest::prelude::*;
@@ -124,4 +125,56 @@ fn types_without_a_conversion_are_a_problem() {
         "1:23: unknown value `integer`; expected one of `int`, `float`, `string`, `bool`, \
          `timestamp`, `date`; did you mean `int`?"
     );
+}
+
+#[test]
+fn lenient_takes_what_people_write() {
+    let lenient = |texts: &[&str], to: &str| {
+        converted(Arc::new(StringArray::from(texts.to_vec())), &format!("{to}, mode: lenient"))
+    };
+    assert_eq!(
+        lenient(&[" 12 ", "+3", "1.9", "-1.9", "1e3", "1e30", "x", ""], "int"),
+        ["12", "3", "1", "-1", "1000", "null", "null", "null"]
+    );
+    assert_eq!(lenient(&[" 1.5", "inf", "nan", "one"], "float"), ["1.5", "inf", "NaN", "null"]);
+    assert_eq!(
+        lenient(&["Yes", " T", "ON", "1", "no", "F", "off", "0", "2"], "bool"),
+        ["true", "true", "true", "true", "false", "false", "false", "false", "null"]
+    );
+    assert_eq!(
+        lenient(
+            &[
+                "2024-05-31 12:00",
+                "2024-05-31T12:00:00.5",
+                "2024-05-31 12:00:00+02",
+                "2024-05-31",
+                "May 31"
+            ],
+            "timestamp"
+        ),
+        [
+            "2024-05-31T12:00:00Z",
+            "2024-05-31T12:00:00.500Z",
+            "2024-05-31T10:00:00Z",
+            "2024-05-31T00:00:00Z",
+            "null"
+        ]
+    );
+    assert_eq!(
+        lenient(&["2024-05-31 23:00:00-05:00", " 2024-05-31", "31"], "date"),
+        ["2024-05-31", "2024-05-31", "null"],
+        "as its clocks show it"
+    );
+    let floats: ArrayRef = Arc::new(Float64Array::from(vec![2.9, -2.9, f64::NAN, 0.0, 1e300]));
+    assert_eq!(
+        converted(Arc::clone(&floats), "int, mode: lenient"),
+        ["2", "-2", "null", "0", "null"]
+    );
+    assert_eq!(converted(floats, "bool, mode: lenient"), ["true", "true", "null", "false", "true"]);
+    let integers: ArrayRef = Arc::new(Int64Array::from(vec![(1 << 53) + 1, 7, 0]));
+    assert_eq!(
+        converted(Arc::clone(&integers), "float, mode: lenient"),
+        ["9007199254740992.0", "7.0", "0.0"]
+    );
+    assert_eq!(converted(integers, "bool, mode: lenient"), ["true", "true", "false"]);
 }

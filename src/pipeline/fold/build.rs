@@ -3,7 +3,7 @@
 use super::{Digest, Fold, Hold, with_field};
 use crate::{
     batch::{Policy, Reason, RowOrder},
-    clean::{self, Clean},
+    clean::{self, Clean, Needed},
     decode::{self, Decode, DecodeInput},
     feature,
     pipeline::spec::{EventTimeSpec, Order, Partitioner, Spec, each_alone, find_column},
@@ -173,6 +173,7 @@ type Steps = Vec<Box<dyn Clean>>;
 /// before leaves, so the first mistake ends it.
 fn clean_steps(spec: &Spec, mut schema: SchemaRef) -> Result<(Steps, SchemaRef), Problem> {
     let keeps_outliers = spec.outcomes.policy(Reason::Outlier) == Policy::Keep;
+    let needed = needed(spec);
     let order = match spec.source.order {
         Order::Arrival => RowOrder::Arrival,
         Order::EventTime => RowOrder::EventTime,
@@ -184,13 +185,28 @@ fn clean_steps(spec: &Spec, mut schema: SchemaRef) -> Result<(Steps, SchemaRef),
             return Err(Problem::new(node.at, node.kind()).expected(expected));
         };
         let operator = registry::find(clean::OPERATORS, "operator", name, *at)?;
-        let input = clean::Input { schema: &schema, keeps_outliers, order };
+        let input = clean::Input { schema: &schema, keeps_outliers, order, needed: &needed };
         let step =
             (operator.build)(options, &input).map_err(|problem| problem.or_at(options.at))?;
         schema = step.schema();
         steps.push(step);
     }
     Ok((steps, schema))
+}
+
+/// The columns that the steps must leave: those of the entity and of event time, and what is carried.
+fn needed(spec: &Spec) -> Vec<Needed<'_>> {
+    let at_source = |column, by| Needed { column, by, by_name: true };
+    let key = spec.source.key.0.iter().map(|column| at_source(column.as_str(), "`source.key`"));
+    let event_time = match &spec.source.event_time {
+        EventTimeSpec::Kafka => None,
+        EventTimeSpec::Column(stated) => {
+            Some(at_source(stated.column.as_str(), "`source.event_time`"))
+        }
+    };
+    let carry = spec.output.carry.iter();
+    let carry = carry.map(|column| Needed { column, by: "`output.carry`", by_name: false });
+    key.chain(event_time).chain(carry).collect()
 }
 
 /// All windows at once; if that fails, each by itself, so that every mistake is found.
