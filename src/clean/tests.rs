@@ -94,6 +94,7 @@ proptest! {
         for options in [
             ("fill", "{ column: amount, with: last, within: 12us }"),
             ("fill", "{ column: amount, with: last }"),
+            ("fill", "{ column: amount, with: median, over: 12us }"),
             (
                 "outlier",
                 "{ column: amount, method: zscore, over: 25us, threshold: 1, min_count: 2 }",
@@ -141,7 +142,10 @@ fn remembered(watermark: i64) -> Rows {
 }
 
 /// What keeps something and is no example.
-const MORE: [(&str, &str); 10] = [
+const MORE: [(&str, &str); 13] = [
+    ("fill", "{ column: amount, with: mean, over: 1s }"),
+    ("fill", "{ column: items, with: mode, over: 9us }"),
+    ("fill", "{ column: category, with: mode, over: 1s }"),
     ("fill", "{ column: category, with: last, within: 10us }"),
     ("outlier", "{ column: items, method: zscore, over: 1s, threshold: 4, per: partition }"),
     ("outlier", "{ column: amount, method: modified_zscore, over: 1s, min_count: 5 }"),

@@ -1,17 +1,21 @@
 //! `fill`: puts a value where there is none, and says so in a column `{column}_was_missing`.
 //!
 //! `with: last` takes the newest value of the same entity key at or before the record's own event
-//! time, ties by offset, at most `within` older; where there is none it takes `else`, or the value
-//! stays null. It takes what was sent, never what was filled. Any other `with` is a constant;
-//! `value` is one too, even if it is the text `last`. NaN is a value.
+//! time, ties by offset, at most `within` older; `with: mean`, `median` or `mode` what the key's
+//! values in a window before give; `by` a constant for each value of another column. Where there is
+//! none they take `else`, or the value stays null. They take what was sent, never what was filled.
+//! Any other `with` is a constant; `value` is one too, even if it is the text `last`. NaN is a value.
 
+mod categories;
 mod last;
+mod options;
+mod rolling;
 mod trail;
 
-use super::{Build, Clean, Input, column, constant::Constant};
+use super::{Build, Clean, Input, column};
 use crate::{
     batch::{Rejections, Rows, Slot},
-    registry::{self, Component, Node, Problem, Span, schema_of},
+    registry::{self, Component, Node, Problem, schema_of},
     state::{
         Horizon,
         snapshot::{Saved, Section, SnapshotError},
@@ -20,44 +24,41 @@ use crate::{
 use arrow::{
     array::{Array, ArrayRef, BooleanArray, Scalar},
     compute::{is_not_null, is_null, kernels::zip::zip},
-    datatypes::{FieldRef, Schema, SchemaRef},
+    datatypes::{FieldRef, SchemaRef},
 };
+use categories::Categories;
 use last::Last;
-use schemars::JsonSchema;
-use serde::Deserialize;
+use options::Options;
+use rolling::Rolling;
 use std::sync::Arc;
 
 pub(super) const COMPONENT: Component<Build> = Component {
     name: "fill",
-    summary: "Fills missing values with a constant or with the key's last value.",
+    summary: "Fills missing values with a constant, or with what the key's values before give.",
     example: "{ column: amount, with: last, within: 1h, else: 0 }",
-    details: "`last`: the newest value of the key at or before the record's event time, ties by \
-              offset, at most `within` older; what was filled never counts. The column \
-              `{column}_was_missing` says what was filled. Null is what is filled; NaN is a \
-              value.",
-    state: "with `last`, per key 8 bytes and per value 16 (a text 32 and its own bytes): the \
-              newest one at or before the watermark, and those behind it; else none",
+    details: "* `last`: the newest value of the key at or before the record's event time, ties by offset, \
+              at most `within` older;\n\
+              * `mean`, `median`, `mode`: of the key's values in `(t - over, t]` that came before, if \
+              there are `min_count`; of an even number the median is the mean of both in the middle, of \
+              equally frequent values the mode is the least. Means and medians leave NaN and infinity \
+              out, modes NaN. Means and medians are of float columns;\n\
+              * `by`, `values`: a constant for each text of another column;\n\
+              * any other `with`, and `value`: a constant.\n\n\
+              Where there is none, `else`; without it the value stays null. Filled values never enter. \
+              NaN is a value and is not filled.",
+    state: "`last`: 16 bytes a key, and as much for each value behind the watermark; of texts their bytes \
+            too. `mean`, `median`, `mode`: 16 bytes a value in `over`. Others none. Medians and modes look \
+            at each value in the window",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Fill::build(options, input)?)),
 };
 
-/// Options of `fill`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Options {
-    /// The column to fill.
-    column: String,
-    /// `last`, or a constant.
-    with: Option<Constant>,
-    /// A constant, also the text `last`.
-    value: Option<Constant>,
-    /// How old the last value may be; without it, any age, and keys are kept for ever.
-    within: Option<Span>,
-    /// What to take where there is no last value; without it the value stays null.
-    #[serde(rename = "else")]
-    otherwise: Option<Constant>,
-    /// Name of the column that says what was filled, instead of `{column}_was_missing`.
-    name: Option<String>,
+/// Where values come from before the constant does.
+#[derive(Debug)]
+enum Source {
+    Last(Last),
+    Rolling(Box<Rolling>),
+    Categories(Categories),
 }
 
 #[derive(Debug)]
@@ -65,7 +66,7 @@ struct Fill {
     schema: SchemaRef,
     column: usize,
     flag: FieldRef,
-    last: Option<Last>,
+    source: Option<Source>,
     /// One value, for what is still missing.
     constant: Option<Scalar<ArrayRef>>,
 }
@@ -74,44 +75,10 @@ impl Fill {
     fn build(node: &Node, input: &Input<'_>) -> Result<Self, Problem> {
         let options: Options = registry::options(node)?;
         let column = column::named(input.schema, &options.column, node.at("column"))?;
-        let (last, constant) = Self::source(&options, node, input.schema, column)?;
+        let (source, constant) = options.sources(node, input.schema, column)?;
         let name = options.name.unwrap_or_else(|| format!("{}_was_missing", options.column));
         let (schema, flag) = column::with_flag(input.schema, &name, node.at("name"))?;
-        Ok(Self { schema, column, flag, last, constant: constant.map(Scalar::new) })
-    }
-
-    /// Where values come from: the key's last one, then the constant.
-    fn source(
-        options: &Options,
-        node: &Node,
-        schema: &Schema,
-        column: usize,
-    ) -> Result<(Option<Last>, Option<ArrayRef>), Problem> {
-        let field = schema.field(column);
-        let is_last = options.with == Some(Constant::Text("last".to_owned()));
-        let (constant, key) = match (&options.with, &options.value, &options.otherwise) {
-            (Some(_), None, otherwise) if is_last => (otherwise.as_ref(), "else"),
-            (Some(constant), None, None) => (Some(constant), "with"),
-            (None, Some(constant), None) => (Some(constant), "value"),
-            (None, None, _) => {
-                return Err(Problem::new(node.at, "nothing to fill with")
-                    .expected("`with: last`, `with: <constant>` or `value: <constant>`"));
-            }
-            (Some(_), Some(_), _) => {
-                return Err(Problem::new(node.at("value"), "`with` and `value` together")
-                    .expected("one of them"));
-            }
-            (_, _, Some(_)) => {
-                return Err(Problem::new(node.at("else"), "`else` without `with: last`"));
-            }
-        };
-        if options.within.is_some() && !is_last {
-            return Err(Problem::new(node.at("within"), "`within` without `with: last`"));
-        }
-        let constant = constant.map(|c| c.for_column(field, node.at(key))).transpose()?;
-        let last =
-            is_last.then(|| Last::build(field, options.within, node.at("column"))).transpose()?;
-        Ok((last, constant))
+        Ok(Self { schema, column, flag, source, constant: constant.map(Scalar::new) })
     }
 }
 
@@ -123,10 +90,12 @@ impl Clean for Fill {
     fn advance(&mut self, rows: Rows, _rejected: &mut Rejections) -> Rows {
         let column = Arc::clone(rows.columns.column(self.column));
         let missing = is_null(&column).expect("any array can be asked");
-        let mut filled = column;
-        if let Some(last) = &mut self.last {
-            filled = last.advance(&filled, &rows);
-        }
+        let mut filled = match &mut self.source {
+            Some(Source::Last(last)) => last.advance(&column, &rows),
+            Some(Source::Rolling(rolling)) => rolling.advance(&column, &rows),
+            Some(Source::Categories(categories)) => categories.advance(&column, &rows),
+            None => column,
+        };
         if let Some(constant) = &self.constant
             && filled.null_count() > 0
         {
@@ -139,26 +108,52 @@ impl Clean for Fill {
     }
 
     fn horizon(&self) -> Horizon {
-        self.last.as_ref().map_or(Horizon::Stateless, Last::horizon)
+        match &self.source {
+            Some(Source::Last(last)) => last.horizon(),
+            Some(Source::Rolling(rolling)) => rolling.horizon(),
+            Some(Source::Categories(_)) | None => Horizon::Stateless,
+        }
     }
 
     fn forget(&mut self, slot: Slot) {
-        if let Some(last) = &mut self.last {
-            last.forget(slot);
+        match &mut self.source {
+            Some(Source::Last(last)) => last.forget(slot),
+            Some(Source::Rolling(rolling)) => rolling.forget(slot),
+            Some(Source::Categories(_)) | None => {}
         }
     }
 
     fn state_bytes(&self) -> usize {
-        self.last.as_ref().map_or(0, Last::bytes)
+        match &self.source {
+            Some(Source::Last(last)) => last.bytes(),
+            Some(Source::Rolling(rolling)) => rolling.bytes(),
+            Some(Source::Categories(_)) | None => 0,
+        }
+    }
+
+    fn key_bytes(&self, keys: usize) -> usize {
+        match &self.source {
+            Some(Source::Rolling(rolling)) => rolling.key_bytes(keys),
+            _ => self.state_bytes(),
+        }
     }
 
     fn capture(&self) -> Option<Box<dyn Saved>> {
-        self.last.as_ref().map(Last::capture)
+        match &self.source {
+            Some(Source::Last(last)) => Some(last.capture()),
+            Some(Source::Rolling(rolling)) => Some(rolling.capture()),
+            Some(Source::Categories(_)) | None => None,
+        }
     }
 
     fn restore(&mut self, section: &Section<'_>, slots: Slot) -> Result<(), SnapshotError> {
-        let nothing = || section.malformed("a constant keeps no state");
-        self.last.as_mut().ok_or_else(nothing)?.restore(section, slots)
+        match &mut self.source {
+            Some(Source::Last(last)) => last.restore(section, slots),
+            Some(Source::Rolling(rolling)) => rolling.restore(section, slots),
+            Some(Source::Categories(_)) | None => {
+                Err(section.malformed("a constant keeps no state"))
+            }
+        }
     }
 }
 

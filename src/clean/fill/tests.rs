@@ -81,6 +81,108 @@ proptest! {
     }
 }
 
+/// The values of the row's key in its window that came before, over the whole history.
+fn before<T>(
+    rows: &[Row<'static>],
+    at: usize,
+    over: i64,
+    value: impl Fn(&Row<'static>) -> Option<T>,
+) -> Vec<T> {
+    let own = &rows[at];
+    let after = own.time.max(own.watermark) - over;
+    let inside = |r: &&Row<'_>| r.slot == own.slot && after < r.time && r.time <= own.time;
+    rows[..at].iter().filter(inside).filter_map(value).collect()
+}
+
+/// The most frequent, of several the least.
+fn mode<T: Ord + Copy>(mut values: Vec<T>) -> Option<T> {
+    values.sort();
+    let count = |x: T| values.iter().filter(|y| **y == x).count();
+    let most = values.iter().map(|x| count(*x)).max()?;
+    values.iter().copied().find(|x| count(*x) == most)
+}
+
+proptest! {
+    #[test]
+    fn windows_before_give_what_a_fresh_computation_does(
+        rows in histories(),
+        over in prop::sample::select(vec![8i64, 25, 1_000_000]),
+        cuts in prop::collection::vec(1usize..9, 1..4),
+    ) {
+        let batch = testing::rows(&rows);
+        let run = |column: &str, with: &str| {
+            let options = format!("{{ column: {column}, with: {with}, over: {over}us, min_count: 2 }}");
+            advance_both_ways("fill", &options, &batch, &cuts).0.columns
+        };
+        let [mean, median, mode_of] = ["mean", "median", "mode"].map(|with| run("amount", with));
+        let (items, categories, refunds) =
+            (run("items", "mode"), run("category", "mode"), run("refunded", "mode"));
+        for (i, row) in rows.iter().enumerate() {
+            let mut values = before(&rows, i, over, |r| r.amount);
+            values.sort_by(f64::total_cmp);
+            let enough = values.len() >= 2;
+            let filled = |columns: &arrow::array::RecordBatch| {
+                columns["amount"].as_primitive::<Float64Type>().iter().nth(i).flatten()
+            };
+            let expect = |x: f64| row.amount.or(enough.then_some(x));
+            let middle = values.len() / 2;
+            let center = if enough { f64::midpoint(values[(values.len() - 1) / 2], values[middle]) } else { 0.0 };
+            prop_assert_eq!(filled(&median), expect(center), "row {}", i);
+            let average = values.iter().sum::<f64>() / values.len() as f64;
+            let off = filled(&mean).zip(expect(average)).map(|(a, b)| (a - b).abs());
+            prop_assert_eq!(filled(&mean).is_some(), expect(average).is_some());
+            prop_assert!(off.is_none_or(|off| off < 1e-12));
+            // Positive, and so in the order of their bits.
+            let bits = values.iter().map(|x| (x + 1.0).to_bits()).collect();
+            let most = mode(bits).map_or(0.0, |bits| f64::from_bits(bits) - 1.0);
+            prop_assert_eq!(filled(&mode_of), expect(most));
+            let expected = row.items.or(mode(before(&rows, i, over, |r| r.items)).filter(|_| enough));
+            let found = items["items"].as_primitive::<Int64Type>().iter().nth(i).flatten();
+            prop_assert_eq!(found, expected);
+            let most = mode(before(&rows, i, over, |r| r.category)).filter(|_| enough);
+            let found = categories["category"].as_string::<i32>().iter().nth(i).flatten();
+            prop_assert_eq!(found, row.category.or(most));
+            let most = mode(before(&rows, i, over, |r| r.refunded)).filter(|_| enough);
+            let found = refunds["refunded"].as_boolean().iter().nth(i).flatten();
+            prop_assert_eq!(found, row.refunded.or(most));
+        }
+    }
+}
+
+#[test]
+fn nan_and_infinity_are_left_out_of_means() {
+    let amounts = [Some(1.0), Some(f64::NAN), Some(f64::INFINITY), Some(4.0), None];
+    let rows = amounts.map(|amount| Row { amount, ..Row::default() });
+    let filled = |with: &str| {
+        let options = format!("{{ column: amount, with: {with}, over: 1s }}");
+        let (rows, _) = advance_both_ways("fill", &options, &testing::rows(&rows), &[2]);
+        rows.columns["amount"].as_primitive::<Float64Type>().value(4)
+    };
+    let found = [filled("mean"), filled("median"), filled("mode")];
+    assert_eq!(found.map(f64::to_bits), [2.5, 2.5, 1.0].map(f64::to_bits));
+}
+
+#[test]
+fn each_category_has_its_constant() {
+    let row = |category, amount| Row { amount, category, ..Row::default() };
+    let rows = [
+        row(Some("fuel"), None),
+        row(Some("fuel"), Some(1.0)),
+        row(Some("rent"), None),
+        row(None, None),
+    ];
+    let run = |rest: &str| {
+        let options = format!(
+            "{{ column: amount, by: category, values: {{ grocery: 10, fuel: 40 }}{rest} }}"
+        );
+        let (rows, _) = advance_both_ways("fill", &options, &testing::rows(&rows), &[3]);
+        let amounts: Vec<_> = rows.columns["amount"].as_primitive::<Float64Type>().iter().collect();
+        amounts
+    };
+    assert_eq!(run(", else: 5"), [Some(40.0), Some(1.0), Some(5.0), Some(5.0)]);
+    assert_eq!(run(""), [Some(40.0), Some(1.0), None, None]);
+}
+
 #[test]
 fn without_a_last_value_and_without_else_it_stays_null() {
     let rows = [Row::default(), Row { amount: Some(f64::NAN), ..Row::default() }, Row::default()];
@@ -132,15 +234,42 @@ fn mistakes_say_where_and_what() {
     );
     assert_eq!(
         problem("{ column: amount }"),
-        "1:1: nothing to fill with; expected `with: last`, `with: <constant>` or `value: <constant>`"
+        "1:1: nothing to fill with; expected `with: last`, `mean`, `median` or `mode`, \
+         `with: <constant>`, `value: <constant>`, or `by` and `values`"
     );
     assert_eq!(
         problem("{ column: amount, with: 1, else: 2 }"),
-        "1:34: `else` without `with: last`"
+        "1:34: `else` without a source that may fail"
     );
     assert_eq!(
         problem("{ column: amount, with: 1, within: 1h }"),
         "1:36: `within` without `with: last`"
+    );
+    assert_eq!(
+        problem("{ column: items, with: mean, over: 1h }"),
+        "1:11: column `items` is an integer; expected a number column: `cast` integers to float \
+         first, or fill with `mode`"
+    );
+    assert_eq!(problem("{ column: amount, with: median }"), "1:1: missing key `over`");
+    assert_eq!(
+        problem("{ column: amount, with: 1, over: 1h }"),
+        "1:34: `over` without `with: mean`, `median` or `mode`"
+    );
+    assert_eq!(
+        problem("{ column: amount, by: category, values: { a: 1 }, with: last }"),
+        "1:23: `by` beside another source; expected `else` for what `values` does not list"
+    );
+    assert_eq!(
+        problem("{ column: amount, by: category, values: { a: x } }"),
+        "1:46: wrong value for column `amount`: string `x`; expected a number"
+    );
+    assert_eq!(
+        problem("{ column: amount, by: items, values: { a: 1 } }"),
+        "1:23: column `items` is an integer; expected a string column"
+    );
+    assert_eq!(
+        problem("{ column: amount, by: category, values: {} }"),
+        "1:41: no values; expected at least one"
     );
     assert_eq!(
         problem("{ column: amount, with: 1, name: items }"),
