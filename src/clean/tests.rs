@@ -142,10 +142,11 @@ fn remembered(watermark: i64) -> Rows {
 }
 
 /// What keeps something and is no example.
-const MORE: [(&str, &str); 13] = [
+const MORE: [(&str, &str); 14] = [
     ("fill", "{ column: amount, with: mean, over: 1s }"),
     ("fill", "{ column: items, with: mode, over: 9us }"),
     ("fill", "{ column: category, with: mode, over: 1s }"),
+    ("drop_duplicates", "{ by: [tx_id], within: 1s, approximate: { records: 90 } }"),
     ("fill", "{ column: category, with: last, within: 10us }"),
     ("outlier", "{ column: items, method: zscore, over: 1s, threshold: 4, per: partition }"),
     ("outlier", "{ column: amount, method: modified_zscore, over: 1s, min_count: 5 }"),

@@ -6,6 +6,7 @@
 //! `watermark > t_first + within`; then memory holds the records of about that time and the
 //! lateness. A record with a null in a `by` column is like no other and never a duplicate.
 
+mod prints;
 mod seen;
 
 use super::{Build, Clean, Input, column};
@@ -18,6 +19,7 @@ use crate::{
     },
 };
 use arrow::datatypes::SchemaRef;
+use prints::{Prints, RECORDS_MAX};
 use schemars::JsonSchema;
 use seen::Seen;
 use serde::Deserialize;
@@ -27,12 +29,16 @@ pub(super) const COMPONENT: Component<Build> = Component {
     name: "drop_duplicates",
     summary: "Keeps the first of several records with the same values within a time.",
     example: "{ by: [tx_id], within: 10m }",
-    details: "A record is a duplicate if a first one with the same values in `by` has been seen \
-              and `|t - t_first| <= within`, in its partition; the first by offset wins, a \
-              duplicate refreshes nothing, and a first one is forgotten at `watermark > t_first + \
-              within`. A null in `by` makes a record like no other; NaN is equal to itself.",
-    state: "per remembered record 72 bytes and those of its key, for `within` and the lateness; \
-              nothing per entity key",
+    details: "A record is a duplicate if a first one with the same values in `by` lies within `within` of \
+              it in event time, before or after. The first by offset wins; a duplicate does not refresh it. \
+              It is forgotten once the watermark has passed it by more than `within`. A null in a `by` \
+              column makes a record like no other.\n\n\
+              `approximate: { records: 1000000 }` says the same in memory of a fixed size: of each first \
+              record 32 bits of a hash are kept in one of two buckets. Fewer than four records in a billion \
+              are wrongly dropped; of more first records at a time than it is meant for the oldest are \
+              forgotten, so that their repetitions pass.",
+    state: "Of the partition, of each first record in `within` and the lateness: its values and 72 \
+            bytes. `approximate`: 20 bytes for each of `records`, at once",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(DropDuplicates::build(options, input)?)),
 };
@@ -45,6 +51,44 @@ struct Options {
     by: Vec<String>,
     /// How far apart in event time duplicates may be.
     within: Span,
+    /// For very many different values: hashes instead of the values, in memory of a fixed size.
+    approximate: Option<Approximate>,
+}
+
+/// A memory of a fixed size.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Approximate {
+    /// First records that are remembered at a time: those of `within` and the lateness.
+    records: u64,
+}
+
+/// What remembers first records.
+#[derive(Debug)]
+enum Memory {
+    Exact(Seen),
+    Approximate(Prints),
+}
+
+impl Memory {
+    fn build(options: &Options, node: &Node) -> Result<Self, Problem> {
+        let Some(Approximate { records }) = options.approximate else {
+            return Ok(Self::Exact(Seen::new(options.within.us)));
+        };
+        if !(1..=RECORDS_MAX).contains(&records) {
+            let at = node.get("approximate").map_or(node.at, |node| node.at("records"));
+            return Err(Problem::new(at, format!("wrong value: {records}"))
+                .expected(format!("a number of records from 1 to {RECORDS_MAX}")));
+        }
+        Ok(Self::Approximate(Prints::new(options.within.us, records)))
+    }
+
+    fn is_first(&mut self, key: &[u8], time: i64, watermark: i64) -> bool {
+        match self {
+            Self::Exact(seen) => seen.is_first(key, time, watermark),
+            Self::Approximate(prints) => prints.is_first(key, time, watermark),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -53,7 +97,7 @@ struct DropDuplicates {
     by: Vec<usize>,
     /// What a duplicate is told.
     detail: String,
-    seen: Seen,
+    memory: Memory,
 }
 
 impl DropDuplicates {
@@ -67,11 +111,12 @@ impl DropDuplicates {
             }
         }
         let names = options.by.join(", ");
+        let memory = Memory::build(&options, node)?;
         Ok(Self {
             schema: Arc::clone(input.schema),
             by: by.into_iter().map(|(index, _)| index).collect(),
             detail: format!("a record with the same {names} came before within {}", options.within),
-            seen: Seen::new(options.within.us),
+            memory,
         })
     }
 }
@@ -88,8 +133,10 @@ impl Clean for DropDuplicates {
         for row in 0..rows.len() {
             let (time, watermark) = (rows.event_times[row], rows.watermarks[row]);
             let is_first = keys.has_null(row)
-                || self.seen.is_first(keys.bytes(row, &mut scratch), time, watermark);
-            self.seen.sweep(watermark);
+                || self.memory.is_first(keys.bytes(row, &mut scratch), time, watermark);
+            if let Memory::Exact(seen) = &mut self.memory {
+                seen.sweep(watermark);
+            }
             keep.push(is_first);
             if !is_first {
                 rejected.push(rows.records[row], Reason::Duplicate, self.detail.as_str());
@@ -104,7 +151,10 @@ impl Clean for DropDuplicates {
     }
 
     fn state_bytes(&self) -> usize {
-        self.seen.bytes()
+        match &self.memory {
+            Memory::Exact(seen) => seen.bytes(),
+            Memory::Approximate(prints) => prints.bytes(),
+        }
     }
 
     /// What was seen is the partition's.
@@ -117,11 +167,17 @@ impl Clean for DropDuplicates {
     }
 
     fn capture(&self) -> Option<Box<dyn Saved>> {
-        Some(Box::new(self.seen.capture()))
+        Some(match &self.memory {
+            Memory::Exact(seen) => Box::new(seen.capture()),
+            Memory::Approximate(prints) => Box::new(prints.capture()),
+        })
     }
 
     fn restore(&mut self, section: &Section<'_>, _slots: Slot) -> Result<(), SnapshotError> {
-        self.seen.restore(section)
+        match &mut self.memory {
+            Memory::Exact(seen) => seen.restore(section),
+            Memory::Approximate(prints) => prints.restore(section),
+        }
     }
 }
 
@@ -159,7 +215,7 @@ mod tests {
         #[test]
         fn the_first_within_the_time_wins(
             steps in prop::collection::vec((-20i64..20, prop::option::weighted(0.95, 0usize..4), 0i64..5), 1..150),
-            cuts in prop::collection::vec(1usize..9, 1..4),
+            cuts in prop::collection::vec(1usize..9, 1..4), approximate in any::<bool>(),
         ) {
             let mut watermark = 0;
             let rows: Vec<Row<'_>> = steps
@@ -170,9 +226,10 @@ mod tests {
                     Row { time: watermark + ahead, watermark, tx_id, ..Row::default() }
                 })
                 .collect();
-            let options = "{ by: [tx_id], within: 10us }";
+            let how = if approximate { ", approximate: { records: 400 }" } else { "" };
+            let options = format!("{{ by: [tx_id], within: 10us{how} }}");
             let (kept, rejected) =
-                testing::advance_both_ways("drop_duplicates", options, &testing::rows(&rows), &cuts);
+                testing::advance_both_ways("drop_duplicates", &options, &testing::rows(&rows), &cuts);
             let kept: Vec<usize> = kept.records.iter().map(|r| *r as usize).collect();
             prop_assert_eq!(&kept, &firsts(&rows));
             prop_assert_eq!(kept.len() + rejected.len(), rows.len());
@@ -195,6 +252,16 @@ mod tests {
         assert_eq!(kept.records, [0, 1, 3]);
         let detail = "a record with the same tx_id, amount came before within 10us";
         assert_eq!(rejected[0].detail, detail);
+    }
+
+    #[test]
+    fn a_memory_has_a_size() {
+        let options = "{ by: [tx_id], within: 1h, approximate: { records: 0 } }";
+        let problem = testing::build("drop_duplicates", options).unwrap_err().to_string();
+        assert_eq!(
+            problem,
+            "1:52: wrong value: 0; expected a number of records from 1 to 2000000000"
+        );
     }
 
     #[test]
