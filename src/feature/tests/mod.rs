@@ -68,7 +68,9 @@ fn build(text: &str) -> Result<Features, Problem> {
 fn with_requests(specs: &[Node]) -> SchemaRef {
     let (schema, asked) = (schema(), requests(specs));
     let fields = schema.fields().iter().map(Arc::clone);
-    Arc::new(Schema::new(fields.chain(asked.iter().map(|r| r.field())).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        fields.chain(asked.iter().map(crate::aggregate::Request::field)).collect::<Vec<_>>(),
+    ))
 }
 
 fn error(text: &str) -> String {

@@ -61,7 +61,9 @@ fn known(records: &[Record], watermarks: &[i64], options: &str, i: usize) -> Vec
             known.clear();
         }
         if options.contains("3 rows") {
-            known.iter_mut().for_each(|(.., weight)| *weight *= 0.5_f64.powf(1.0 / 3.0));
+            for (.., weight) in &mut known {
+                *weight *= 0.5_f64.powf(1.0 / 3.0);
+            }
         }
         if j == i && options.contains("exclude_current") {
             break;
@@ -71,10 +73,9 @@ fn known(records: &[Record], watermarks: &[i64], options: &str, i: usize) -> Vec
         }
     }
     let newest = known.iter().map(|(time, ..)| *time).max().unwrap_or_default();
-    let by_time = |time: i64| match options.contains("6us") {
-        true => 0.5_f64.powf((newest - time) as f64 / 6.0),
-        false => 1.0,
-    };
+    let is_timed = options.contains("6us");
+    let by_time =
+        |time: i64| if is_timed { 0.5_f64.powf((newest - time) as f64 / 6.0) } else { 1.0 };
     known.into_iter().map(|(time, x, weight)| (x, weight * by_time(time))).collect()
 }
 

@@ -61,6 +61,7 @@ fn a_wrong_window_of_tiles_is_told_what_instead() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a line or two for each mistake")]
 fn a_wrong_window_is_told_where_what_and_what_instead() {
     let cases = [
         ("- { over: 1h, compute: [cuont] }", "unknown aggregate `cuont`; expected one of"),

@@ -41,7 +41,9 @@ fn with_keys(records: &[Record], cut: usize, mut keys: Keys) -> RecordBatch {
         keys.advance(&[key], &rows.event_times, &rows.watermarks, &mut slots, &mut expired);
         rows.slots = slots;
         out.push(windows.advance(rows, &mut Rejections::default()).columns);
-        expired.into_iter().for_each(|slot| windows.forget(slot));
+        for slot in expired {
+            windows.forget(slot);
+        }
     }
     arrow::compute::concat_batches(&windows.schema(), &out).unwrap()
 }

@@ -23,6 +23,7 @@ enum By {
 
 /// An entry under `windows`, in parts.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "options that are independent of each other")]
 struct Entry {
     decay: &'static str,
     by: By,
@@ -77,10 +78,9 @@ fn entries() -> Vec<Entry> {
 impl Entry {
     fn horizon(self) -> Option<f64> {
         match (self.partition, self.forget_after, self.by) {
-            (true, ..) => None,
+            (true, ..) | (false, None, By::Rows(..)) => None,
             (false, Some(us), _) => Some(us as f64),
             (false, None, By::Time(half_life)) => Some(64.0 * half_life),
-            (false, None, By::Rows(..)) => None,
         }
     }
 
@@ -101,7 +101,9 @@ impl Entry {
             if let By::Rows(keep, ignore_na) = self.by
                 && (own.is_some() || !ignore_na)
             {
-                known.iter_mut().for_each(|l| l.weight *= keep);
+                for l in &mut known {
+                    l.weight *= keep;
+                }
             }
             if j == i && self.exclude {
                 break;
@@ -120,19 +122,25 @@ impl Entry {
             By::Rows(keep, _) => 1.0 - keep,
             By::Time(half_life) => {
                 let left = 0.5_f64.powf((time - newest).max(0) as f64 / half_life);
-                known.iter_mut().for_each(|l| l.weight *= left);
+                for l in known.iter_mut() {
+                    l.weight *= left;
+                }
                 1.0 - left
             }
         };
         known.push(Learned { time, x, weight: own });
         if !self.adjust {
             let sum: f64 = known.iter().map(|l| l.weight).sum();
-            known.iter_mut().for_each(|l| l.weight /= sum);
+            for l in known.iter_mut() {
+                l.weight /= sum;
+            }
         }
         if let (true, By::Time(half_life)) = (self.adjust, self.by) {
             let newest = newest.max(time);
             let age = |l: &Learned| (newest - l.time) as f64 / half_life;
-            known.iter_mut().for_each(|l| l.weight = 0.5_f64.powf(age(l)));
+            for l in known.iter_mut() {
+                l.weight = 0.5_f64.powf(age(l));
+            }
         }
     }
 
@@ -158,6 +166,7 @@ impl Entry {
     }
 
     /// Compares all columns of record `i`.
+    #[expect(clippy::too_many_arguments, reason = "what was sent and what came out")]
     fn check(
         self,
         name: &str,
