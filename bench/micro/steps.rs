@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, StringArray};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millstream::{
     batch::{Outbox, RawBatch},
-    pipeline::{Definition, Emitter, Fold, Part},
+    pipeline::{Definition, Emitter, Fold, Halts, Part},
     state::{Horizon, Keys},
 };
 use millstream_micro::{BATCH, card_features, mixed, transactions};
@@ -49,7 +49,7 @@ impl Pipeline {
         let raw = &self.batches[self.at];
         self.at += 1;
         let (mut spent, mut before) = (Duration::ZERO, Instant::now());
-        let mut folded = self.fold.advance_timed(raw, &mut |done| {
+        let mut folded = self.fold.advance_timed(raw, Halts::Heed, &mut |done| {
             let now = Instant::now();
             if Some(done) == part {
                 spent += now - before;

@@ -9,8 +9,10 @@ mod outbox;
 mod outcome;
 mod raw;
 mod rows;
+mod verdict;
 
 pub use outbox::{Message, MessageParts, Outbox, SharedText, Target};
 pub use outcome::{Outcomes, Policy, REPLAYED, Reason, Rejected, Rejections};
 pub use raw::{Header, Headers, RawBatch, RawRecord};
 pub use rows::{Decoded, RowOrder, Rows, Slot};
+pub use verdict::{Bounds, Expectation, Halt, Judgement, Severity, Verdict};

@@ -13,6 +13,8 @@ pub enum Target {
     Output,
     /// The topic of rejected records.
     DeadLetter,
+    /// The topic of verdicts on expectations.
+    Quality,
 }
 
 /// A message to write: parts borrowed from wherever they are.

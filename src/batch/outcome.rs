@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Why a record did not become a vector, in the order in which a record can meet them.
+/// Why a record did not become a vector, in the order in which a record can meet them, but for those
+/// that came later: their numbers are part of digests.
 ///
 /// The set is closed: labels of metrics and the dead-letter header take their values from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,11 +42,13 @@ pub enum Reason {
     NullPolicy,
     /// The vector cannot be encoded or exceeds `limits.vector_bytes`.
     Encode,
+    /// A condition under `expectations` that rejects records does not hold.
+    Expectation,
 }
 
 impl Reason {
-    /// All reasons, in gate order.
-    pub const ALL: [Self; 17] = [
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Self; 18] = [
         Self::Oversize,
         Self::Tombstone,
         Self::Undecodable,
@@ -63,6 +66,7 @@ impl Reason {
         Self::Expression,
         Self::NullPolicy,
         Self::Encode,
+        Self::Expectation,
     ];
 
     /// The name used in pipeline files, metrics labels and dead-letter headers.
@@ -85,6 +89,7 @@ impl Reason {
             Self::Expression => "expression",
             Self::NullPolicy => "null_policy",
             Self::Encode => "encode",
+            Self::Expectation => "expectation",
         }
     }
 
@@ -104,6 +109,7 @@ impl Reason {
             }
             Self::Expression | Self::NullPolicy => "feature",
             Self::Encode => "encode",
+            Self::Expectation => "window",
         }
     }
 

@@ -23,6 +23,8 @@ enum Verb {
     /// Goes back to the newest snapshot at or before an offset, and publishes again what is behind
     /// it. All instances must be stopped.
     Rewind(Rewind),
+    /// Goes on behind what an expectation has halted. All instances must be stopped.
+    Resume(Resume),
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,7 +78,16 @@ struct Rewind {
     yes: bool,
 }
 
-/// Runs one of the three.
+#[derive(Debug, clap::Args)]
+struct Resume {
+    #[command(flatten)]
+    which: Which,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs one of the four.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     match &args.verb {
         Verb::Show(args) => with(&args.which, |operator| {
@@ -92,6 +103,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             let to = args.to.unwrap_or(args.from.saturating_add(1));
             change(operator, operator.plan_skip(args.from, to), args.yes)
         }),
+        Verb::Resume(args) => {
+            with(&args.which, |operator| change(operator, operator.plan_resume(), args.yes))
+        }
         Verb::Rewind(args) => {
             with(&args.which, |operator| change(operator, operator.plan_rewind(args.to), args.yes))
         }

@@ -5,7 +5,7 @@ use crate::{
     batch::{Message, Target},
     pipeline::{
         Overrides,
-        replay::{Form, Replay},
+        replay::{Form, Halted, Replay},
     },
 };
 use anyhow::Context;
@@ -36,6 +36,9 @@ pub(super) struct Args {
     /// Write rejected records here, as envelope lines with their context headers.
     #[arg(long)]
     rejected: Option<PathBuf>,
+    /// Write verdicts on expectations here, one JSON object a line.
+    #[arg(long)]
+    quality: Option<PathBuf>,
 }
 
 /// Writes every vector to standard output and the conservation law to standard error.
@@ -50,10 +53,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut input = open(&args.input, &progress)?;
     let mut vectors = BufWriter::new(io::stdout().lock());
     let mut rejected = args.rejected.as_deref().map(create).transpose()?;
+    let mut quality = args.quality.as_deref().map(create).transpose()?;
     let text = definition.spec().output.format != "arrow_ipc";
     let form = if args.envelope { Form::Envelope } else { Form::Bare };
     let replay = Replay::new(&definition, form, BATCH_RECORDS);
-    let totals = replay.run(&mut *input, &mut |message| match message.parts.target {
+    let (totals, halted) = replay.run(&mut *input, &mut |message| match message.parts.target {
         Target::Output => {
             vectors.write_all(message.value.unwrap_or_default())?;
             if text { vectors.write_all(b"\n") } else { Ok(()) }
@@ -62,14 +66,30 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             Some(file) => writeln!(file, "{}", envelope(message)),
             None => Ok(()),
         },
+        Target::Quality => match &mut quality {
+            Some(file) => {
+                file.write_all(message.value.unwrap_or_default())?;
+                file.write_all(b"\n")
+            }
+            None => Ok(()),
+        },
     })?;
     progress.finish_and_clear();
     vectors.flush()?;
-    if let Some(mut file) = rejected {
+    for mut file in rejected.into_iter().chain(quality) {
         file.flush()?;
     }
     terminal::complain(format_args!("{totals}"));
-    Ok(if totals.balance() { Exit::Ok } else { Exit::Failure })
+    for (expectation, judgement, windows) in totals.verdicts.iter() {
+        let name = &definition.expectations()[expectation].name;
+        terminal::complain(format_args!("  expectation `{name}` {}: {windows}", judgement.name()));
+    }
+    for Halted { partition, offset, expectation } in &halted {
+        terminal::complain(format_args!(
+            "partition {partition} stops behind offset {offset}: `{expectation}` was not met"
+        ));
+    }
+    Ok(if totals.balance() && halted.is_empty() { Exit::Ok } else { Exit::Failure })
 }
 
 /// Shows how much of the input is read, on a terminal that the vectors do not go to.

@@ -1,4 +1,4 @@
-//! Encoding: vectors to messages, and rejected records to dead letters.
+//! Encoding: vectors to messages, rejected records to dead letters, verdicts to JSON.
 //!
 //! A message leaves under its record's key and timestamp, with headers that say which pipeline
 //! made it from which record. To add a format: write `encode/<name>.rs` with a `COMPONENT`, then
@@ -17,10 +17,12 @@ mod text;
 #[cfg(test)]
 mod tests;
 mod time;
+mod verdict;
 
 pub use dead_letter::{DEAD_LETTER_CONTEXT, DEAD_LETTER_PREFIX, OVERSIZE_CONTEXT, dead_letter};
 pub use message::PassThrough;
 pub use schema::{arrow_schema, json_schema};
+pub use verdict::{Author, VERDICT_BYTES_MAX, verdict};
 
 use crate::{
     batch::{Outbox, RawBatch, Rejections, Rows},

@@ -1,9 +1,12 @@
 //! What the cluster must offer before a pipeline starts, asked once.
 
 use super::{Definition, Delivery};
-use crate::kafka::{
-    Operation, Resource,
-    admin::{Admin, AdminError, TopicFacts},
+use crate::{
+    encode::VERDICT_BYTES_MAX,
+    kafka::{
+        Operation, Resource,
+        admin::{Admin, AdminError, TopicFacts},
+    },
 };
 use rdkafka::error::RDKafkaErrorCode;
 use std::{collections::BTreeMap, time::Duration};
@@ -73,6 +76,13 @@ pub async fn inspect(admin: &Admin, definition: &Definition, missing: Missing) -
         cluster.check_elections(&facts, spec.delivery);
         let bytes = spec.limits.record_bytes.0 + HEADER_ROOM;
         cluster.check_limit(&facts, bytes, "limits.record_bytes + 64 KiB");
+        cluster.permitted(admin, Resource::Topic(&facts.name), Operation::Write);
+    }
+    if let Some(topic) = spec.quality_topic()
+        && let Some(facts) = cluster.look(admin, (topic, Operation::Write), create).await
+    {
+        cluster.check_elections(&facts, spec.delivery);
+        cluster.check_limit(&facts, VERDICT_BYTES_MAX, "a verdict");
         cluster.permitted(admin, Resource::Topic(&facts.name), Operation::Write);
     }
     cluster.permitted(admin, Resource::Group(&spec.pipeline), Operation::Read);

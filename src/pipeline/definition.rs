@@ -1,7 +1,7 @@
 //! A pipeline file that is right as a whole, with its schema: what folds and emitters are made of.
 
 use super::{Emitter, Fold, Overrides, Spec, Vector, emitter::Target, hash, plan::Plan};
-use crate::{registry::Problem, schema::RecordSchema, validate::Rules};
+use crate::{batch::Expectation, registry::Problem, schema::RecordSchema, validate::Rules};
 use arrow::datatypes::SchemaRef;
 use std::{
     fs,
@@ -19,6 +19,7 @@ pub struct Definition {
     hash: String,
     plan: String,
     vector: Vector,
+    expectations: Vec<Expectation>,
     /// The columns of folded rows.
     rows: SchemaRef,
 }
@@ -41,7 +42,13 @@ impl Definition {
 
     fn build(spec: Spec, schema: RecordSchema) -> Result<Self, Vec<Problem>> {
         let fold = Fold::build(&spec, &schema, None)?;
-        let target = Target { format: &spec.output.format, definition: "", partitions: None };
+        let expectations = fold.expectations();
+        let target = Target {
+            format: &spec.output.format,
+            definition: "",
+            partitions: None,
+            expectations: &expectations,
+        };
         let emitter = Emitter::build(&spec, &fold.schema(), target)?;
         let state_hash = hash::state_hash(&spec, &schema);
         let state_text = hash::state_text(&spec, &schema);
@@ -56,7 +63,7 @@ impl Definition {
         }
         .to_string();
         let rows = fold.schema();
-        Ok(Self { spec, schema, state_hash, state_text, hash, plan, vector, rows })
+        Ok(Self { spec, schema, state_hash, state_text, hash, plan, vector, expectations, rows })
     }
 
     /// A fold without state, for one (topic, partition). `partitions` is the topic's number of
@@ -78,7 +85,8 @@ impl Definition {
     }
 
     fn emitter_as(&self, format: &str, partitions: Option<i32>) -> Emitter {
-        let target = Target { format, definition: &self.hash, partitions };
+        let expectations = &self.expectations;
+        let target = Target { format, definition: &self.hash, partitions, expectations };
         Emitter::build(&self.spec, &self.rows, target).expect("built once by load")
     }
 
@@ -110,6 +118,11 @@ impl Definition {
     /// What the pipeline does, for a person.
     pub fn plan(&self) -> &str {
         &self.plan
+    }
+
+    /// What is expected of the records, in the order of the file.
+    pub fn expectations(&self) -> &[Expectation] {
+        &self.expectations
     }
 
     /// The shape of the vectors.

@@ -128,6 +128,7 @@ pub async fn run(
         let topics: Vec<(&str, i32)> = (spec.source.topics.iter().map(String::as_str))
             .chain([spec.output.topic.as_str()])
             .chain(spec.dead_letter.iter().map(|d| d.topic.as_str()))
+            .chain(spec.quality_topic())
             .map(|topic| (topic, PARTITIONS))
             .collect();
         Some(Embedded::start(&topics).map_err(DemoError::Broker)?)

@@ -1,4 +1,4 @@
-//! Features, encode, dead letters: what leaves. Holds no state across commits.
+//! Features, encode, dead letters, verdicts: what leaves. Holds no state across commits.
 
 use super::{
     fold::{Folded, settle},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     aggregate::visible,
-    batch::{Outbox, Outcomes, Policy, RawBatch, Rejections},
+    batch::{Expectation, Outbox, Outcomes, Policy, RawBatch, Rejections},
     encode::{self, Encode, EncodeInput, Envelope, PassThrough},
     feature::{Elements, Features, Nulls},
     registry::{self, Problem},
@@ -27,6 +27,8 @@ pub(super) struct Target<'a> {
     pub(super) definition: &'a str,
     /// Partitions of the output topic, where they are known.
     pub(super) partitions: Option<i32>,
+    /// What is expected of the records, as the fold has it.
+    pub(super) expectations: &'a [Expectation],
 }
 
 /// Turns folded rows into vectors and rejected records into dead letters.
@@ -40,6 +42,9 @@ pub struct Emitter {
     encode: Box<dyn Encode>,
     outcomes: Outcomes,
     dead_letter_prefix: Option<String>,
+    expectations: Vec<Expectation>,
+    /// True if verdicts have a topic to go to.
+    tells_verdicts: bool,
 }
 
 impl Emitter {
@@ -69,10 +74,12 @@ impl Emitter {
             encode,
             outcomes: spec.outcomes.clone(),
             dead_letter_prefix: spec.dead_letter.as_ref().map(|d| d.prefix.clone()),
+            expectations: target.expectations.to_vec(),
+            tells_verdicts: spec.quality_topic().is_some(),
         })
     }
 
-    /// Appends the messages of a folded batch: vectors, then dead letters, each in the order of
+    /// Appends the messages of a folded batch: vectors, dead letters, verdicts, each in the order of
     /// [`Folded::batch`]; `raw` is the batch that was folded.
     ///
     /// What features and encoding reject is added to `folded`, whose totals are then complete.
@@ -92,8 +99,19 @@ impl Emitter {
             definition: &self.definition,
         };
         self.encode.encode(&envelope, &vectors, out, &mut left);
-        folded.complete(raw.len(), settle(left, &self.outcomes));
+        folded.complete(settle(left, &self.outcomes));
         self.dead_letters(raw, folded, out);
+        self.verdicts(raw, folded, out);
+    }
+
+    /// Writes verdicts whether or not the pipeline file names a topic for them.
+    pub fn tell_verdicts(&mut self) {
+        self.tells_verdicts = true;
+    }
+
+    /// What is expected of the records, in the order of the pipeline file.
+    pub fn expectations(&self) -> &[Expectation] {
+        &self.expectations
     }
 
     /// The fields of the vectors: carried columns, then features.
@@ -133,6 +151,20 @@ impl Emitter {
         let Some(prefix) = &self.dead_letter_prefix else { return };
         for gone in folded.rejected.iter().filter(|gone| gone.policy == Some(Policy::Reject)) {
             encode::dead_letter(raw, gone, prefix, out);
+        }
+    }
+
+    fn verdicts(&self, raw: &RawBatch, folded: &Folded, out: &mut Outbox) {
+        if !self.tells_verdicts {
+            return;
+        }
+        let author = encode::Author {
+            pipeline: &self.pipeline,
+            definition: &self.definition,
+            expectations: &self.expectations,
+        };
+        for verdict in &folded.verdicts {
+            encode::verdict(raw, verdict, &author, out);
         }
     }
 }

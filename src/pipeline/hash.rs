@@ -6,6 +6,7 @@ use crate::{
     feature,
     registry::Node,
     schema::RecordSchema,
+    window,
 };
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -16,8 +17,9 @@ pub const FOLD_VERSION: u32 = 1;
 
 /// Hash of everything that decides the state of a fold.
 ///
-/// Source (format, schema, headers, key, event time, lateness, gates, order), clean, windows, the
-/// outcomes judged up to `window`, and the limits of records and state. Topics are not in it: each partition is a
+/// Source (format, schema, headers, key, event time, lateness, gates, order), clean, what is measured
+/// for expectations, windows, the outcomes judged up to `window`, and the limits of records and state.
+/// Topics are not in it: each partition is a
 /// fold of its own and knows nothing of the others. Neither are `start` and `out_of_range`, which
 /// say where to read, nor features, but what they have `window` remember, nor output: changing them
 /// keeps the state.
@@ -31,13 +33,14 @@ pub(super) fn state_text(spec: &Spec, schema: &RecordSchema) -> String {
     source(&spec.source, &mut text);
     record_schema(schema, &mut text);
     steps("clean", &spec.clean, &mut text);
+    expectations(spec, &mut text);
     steps("windows", &spec.windows, &mut text);
     // What features have `window` remember: equal requests once, whatever the order of the list.
     for request in feature::requests(&spec.features) {
         line(&mut text, "remembered", request.text);
     }
     for reason in Reason::ALL.into_iter().filter(|reason| reason.stage() != "feature") {
-        if reason != Reason::Encode {
+        if reason != Reason::Encode && spec.can_meet(reason) {
             line(&mut text, reason.name(), spec.outcomes.policy(reason).name());
         }
     }
@@ -98,6 +101,15 @@ fn record_schema(schema: &RecordSchema, text: &mut String) {
 fn steps(name: &str, nodes: &[Node], text: &mut String) {
     for node in nodes {
         line(text, name, node.canonical());
+    }
+}
+
+/// What is measured, of what, in which windows. What is expected of it only decides what is told.
+fn expectations(spec: &Spec, text: &mut String) {
+    let Some(section) = &spec.expectations else { return };
+    line(text, "expectations", format!("{} {}", section.every.us, section.exact));
+    for node in spec.expected() {
+        line(text, "expect", window::expectation_state_text(node));
     }
 }
 
@@ -210,6 +222,34 @@ delivery: at_least_once
             let changed = format!("minmax: {{ column: amount, online: {{ {other} }} }}");
             assert_ne!(both(&format!("{a}, {changed}")), state, "{other}");
         }
+    }
+
+    #[test]
+    fn what_is_measured_is_in_the_state_hash_and_what_is_expected_of_it_is_not() {
+        let with = |every: &str, rest: &str| {
+            let section = format!("expectations:\n  every: {every}\n  expect: [{rest}]\ndelivery:");
+            hashes("delivery:", &section)
+        };
+        let (state, all) = with("1m", "{ column: amount, mean: { min: 5 } }, { row: a > 0 }");
+        for same in [
+            "{ column: amount, mean: { min: 6, max: 9 } }, { row: a > 0 }",
+            "{ column: amount, mean: { min: 5 }, name: m, min_count: 7, severity: halt }, { row: a > 0 }",
+            "{ column: amount, mean: { min: 5 } }, { row: a > 0, share: { min: 0.5 }, severity: halt }",
+        ] {
+            let (other, other_all) = with("1m", same);
+            assert!(other == state && other_all != all, "{same}");
+        }
+        for other in [
+            "{ column: lat, mean: { min: 5 } }, { row: a > 0 }",
+            "{ column: amount, quantile: { q: 0.5, min: 5 } }, { row: a > 0 }",
+            "{ column: amount, mean: { min: 5 } }, { row: a > 1 }",
+            "{ column: amount, mean: { min: 5 } }, { row: a > 0, severity: reject }",
+            "{ column: amount, mean: { min: 5 } }, { row: a > 0, severity: halt }",
+            "{ column: amount, mean: { min: 5 } }",
+        ] {
+            assert_ne!(with("1m", other).0, state, "{other}");
+        }
+        assert_ne!(with("2m", "{ column: amount, mean: { min: 5 } }, { row: a > 0 }").0, state);
     }
 
     #[test]

@@ -37,8 +37,8 @@ mod vector;
 
 pub use definition::Definition;
 pub use emitter::Emitter;
-pub use fold::{Fold, FoldState, Folded, Part};
+pub use fold::{Fold, FoldState, Folded, Halts, Part};
 pub use hash::FOLD_VERSION;
 pub use spec::{Delivery, Overrides, Spec};
-pub use totals::{ByReason, Totals};
+pub use totals::{ByReason, Totals, Verdicts};
 pub use vector::Vector;

@@ -6,7 +6,7 @@ use super::{
     vector::Vector,
 };
 use crate::{
-    batch::{Policy, Reason},
+    batch::{Bounds, Policy, Reason},
     registry::Span,
 };
 use arrow::datatypes::Field;
@@ -26,6 +26,7 @@ impl fmt::Display for Plan<'_> {
         self.head(f)?;
         self.source(f)?;
         self.clean(f)?;
+        self.expectations(f)?;
         self.windows(f)?;
         self.limits(f)?;
         self.output(f)?;
@@ -88,6 +89,21 @@ impl Plan<'_> {
             let by_arrival = self.spec.source.order == Order::Arrival && step.order_sensitive();
             let mark = if by_arrival { "  (order-sensitive)" } else { "" };
             writeln!(f, "  {name} {options}{mark}")?;
+        }
+        Ok(())
+    }
+
+    fn expectations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(section) = &self.spec.expectations else { return Ok(()) };
+        let to = section.quality_topic.as_deref().map(|topic| format!(", verdicts to {topic}"));
+        writeln!(f, "\nexpectations every {}{}", section.every, to.unwrap_or_default())?;
+        for expectation in self.fold.expectations() {
+            let Bounds { min, max } = expectation.threshold;
+            let min = min.map(|min| format!(" at least {min}"));
+            let max = max.map(|max| format!(" at most {max}"));
+            let ends: String = min.into_iter().chain(max).collect();
+            let (name, severity) = (&expectation.name, expectation.severity.name());
+            writeln!(f, "  {name:<32}{severity:<8}{}{ends}", expectation.measure)?;
         }
         Ok(())
     }
@@ -156,6 +172,7 @@ impl Plan<'_> {
             let reasons: Vec<&str> = Reason::ALL
                 .into_iter()
                 .filter(|reason| self.spec.outcomes.policy(*reason) == policy)
+                .filter(|reason| self.spec.can_meet(*reason))
                 .map(Reason::name)
                 .collect();
             if !reasons.is_empty() {

@@ -1,7 +1,7 @@
 //! What became of the records: the two sides of the conservation law.
 
 use crate::{
-    batch::{Policy, Reason, Rejected},
+    batch::{Judgement, Policy, Reason, Rejected, Verdict},
     state::snapshot::Ledger,
 };
 use std::{fmt, ops::AddAssign};
@@ -20,6 +20,8 @@ pub struct Totals {
     /// Records that wait for the watermark, always 0 with `order: arrival`. Of a part of a run it is
     /// how many more wait behind it than before.
     pub held: i64,
+    /// Verdicts on windows.
+    pub verdicts: Verdicts,
 }
 
 impl Totals {
@@ -28,6 +30,14 @@ impl Totals {
         match rejected.policy {
             Some(Policy::Reject) => self.rejected.0[rejected.reason as usize] += 1,
             _ => self.dropped.0[rejected.reason as usize] += 1,
+        }
+    }
+
+    /// Counts a verdict.
+    pub(super) fn count_verdict(&mut self, verdict: &Verdict) {
+        self.verdicts.add(verdict.expectation, verdict.judgement, 1);
+        if let Some(value) = verdict.observed {
+            self.verdicts.observe(verdict.expectation, value);
         }
     }
 
@@ -47,6 +57,12 @@ impl AddAssign<&Self> for Totals {
         for i in 0..Reason::ALL.len() {
             self.rejected.0[i] += other.rejected.0[i];
             self.dropped.0[i] += other.dropped.0[i];
+        }
+        for (expectation, judgement, count) in other.verdicts.iter() {
+            self.verdicts.add(expectation, judgement, count);
+        }
+        for (expectation, value) in other.verdicts.observed() {
+            self.verdicts.observe(expectation, value);
         }
     }
 }
@@ -80,6 +96,49 @@ impl fmt::Display for Totals {
             }
         }
         Ok(())
+    }
+}
+
+/// Windows per expectation and judgement, and what was measured last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdicts(Vec<Told>);
+
+/// What was told of one expectation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Told {
+    windows: [u64; Judgement::ALL.len()],
+    /// The bits of the newest measured value.
+    observed: Option<u64>,
+}
+
+impl Verdicts {
+    fn of(&mut self, expectation: usize) -> &mut Told {
+        if self.0.len() <= expectation {
+            self.0.resize(expectation + 1, Told::default());
+        }
+        &mut self.0[expectation]
+    }
+
+    fn add(&mut self, expectation: usize, judgement: Judgement, count: u64) {
+        self.of(expectation).windows[judgement as usize] += count;
+    }
+
+    fn observe(&mut self, expectation: usize, value: f64) {
+        self.of(expectation).observed = Some(value.to_bits());
+    }
+
+    /// What was measured in the newest window that had values, by the index of the expectation.
+    pub fn observed(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let value = |(index, told): (usize, &Told)| Some((index, f64::from_bits(told.observed?)));
+        self.0.iter().enumerate().filter_map(value)
+    }
+
+    /// The numbers that are not 0, by the index of the expectation in the pipeline file.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Judgement, u64)> + '_ {
+        let of = |(expectation, told): (usize, &Told)| {
+            Judgement::ALL.map(|kind| (expectation, kind, told.windows[kind as usize]))
+        };
+        self.0.iter().enumerate().flat_map(of).filter(|(_, _, count)| *count > 0)
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Topics {
     pub output: String,
     /// Rejected records.
     pub dead_letter: Option<String>,
+    /// Verdicts on expectations.
+    pub quality: Option<String>,
 }
 
 /// A producer that was replaced. The client may take long to end it, or hang for good while brokers
@@ -46,6 +48,7 @@ pub struct Sink {
     config: ClientConfig,
     output: Way,
     dead_letter: Option<Way>,
+    quality: Option<Way>,
     transaction: Transaction,
     /// Takes dead letters past the transaction: a planted fault.
     outside: Option<Arc<Producer>>,
@@ -110,6 +113,7 @@ impl Sink {
             config: config.clone(),
             output: Way::new(&topics.output)?,
             dead_letter: topics.dead_letter.as_deref().map(Way::new).transpose()?,
+            quality: topics.quality.as_deref().map(Way::new).transpose()?,
             transaction: if id.is_some() { Transaction::Unknown } else { Transaction::Never },
             outside: None,
         })
@@ -171,6 +175,10 @@ impl Sink {
                 Target::DeadLetter => (
                     self.dead_letter.as_mut().expect("checked: rejects have a topic to go to"),
                     self.outside.as_ref().unwrap_or(&self.producer),
+                ),
+                Target::Quality => (
+                    self.quality.as_mut().expect("checked: verdicts have a topic to go to"),
+                    &self.producer,
                 ),
             };
             match way.produce(producer, &message) {
@@ -253,6 +261,9 @@ impl Sink {
         // The topics hold the client that goes, and it must not go here.
         self.output.topic = None;
         self.forget_dead_letter_topic();
+        if let Some(way) = &mut self.quality {
+            way.topic = None;
+        }
         if self.transaction != Transaction::Never {
             self.transaction = Transaction::Unknown;
         }

@@ -7,8 +7,8 @@ use super::{
     BuildInfo, CommitResult, PartitionMetrics, Rebalance, SnapshotRejection, SnapshotResult, Step,
     TransactionResult,
 };
-use crate::batch::Reason;
-use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
+use crate::batch::{Judgement, Reason};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 use std::sync::Arc;
 
 /// All metrics of the process. Cheap to update from any thread.
@@ -19,6 +19,7 @@ pub struct Metrics {
     partitions: Arc<Partitions>,
     rejected: Vec<IntCounter>,
     dropped: Vec<IntCounter>,
+    expectations: IntCounterVec,
     batch_seconds: Vec<Histogram>,
     commits: Vec<IntCounter>,
     rebalances: Vec<IntCounter>,
@@ -91,6 +92,11 @@ impl Metrics {
         Self {
             rejected: new.counters("records_rejected_total", REJECTED, "reason", &reasons()),
             dropped: new.counters("records_dropped_total", DROPPED, "reason", &reasons()),
+            expectations: new.counters_by_two(
+                "expectations_total",
+                EXPECTATIONS,
+                ["expectation", "verdict"],
+            ),
             batch_seconds: new.batch_seconds(),
             commits: new.counters("commits_total", COMMITS, "result", &CommitResult::NAMES),
             rebalances: new.counters("rebalances_total", REBALANCES, "kind", &Rebalance::NAMES),
@@ -115,6 +121,7 @@ impl Metrics {
             partitions: Arc::new(Partitions::new(
                 new.partition_gauges("consumer_lag_records", CONSUMER_LAG),
                 new.partition_gauges("watermark_lag_seconds", WATERMARK_LAG),
+                new.partition_numbers("expectation_observed", OBSERVED, "expectation"),
             )),
             records_consumed_total: new.counter("records_consumed_total", CONSUMED),
             records_published_total: new.counter("records_published_total", PUBLISHED),
@@ -159,6 +166,20 @@ impl Metrics {
     /// Records counted and not kept for `reason`.
     pub fn records_dropped_total(&self, reason: Reason) -> &IntCounter {
         &self.dropped[reason as usize]
+    }
+
+    /// Shows that these are expected, before any window was judged.
+    pub fn expect<'e>(&self, expectations: impl IntoIterator<Item = &'e str>) {
+        for expectation in expectations {
+            for judgement in Judgement::ALL {
+                self.expectations_total(expectation, judgement).inc_by(0);
+            }
+        }
+    }
+
+    /// Windows of all partitions that met the expectation of that name, or did not.
+    pub fn expectations_total(&self, expectation: &str, judgement: Judgement) -> IntCounter {
+        self.expectations.with_label_values(&[expectation, judgement.name()])
     }
 
     /// Time one batch spent in `step`.
@@ -208,6 +229,8 @@ const CONSUMED: &str = "Records whose offsets were committed.";
 const PUBLISHED: &str = "Vectors acknowledged and committed.";
 const REJECTED: &str = "Records sent to the dead-letter topic, by reason.";
 const DROPPED: &str = "Records counted and not kept, by reason.";
+const EXPECTATIONS: &str = "Windows by expectation and verdict.";
+const OBSERVED: &str = "What was measured in the newest window, by expectation.";
 const SLOW_PATH: &str = "Records that only the complete JSON Schema validator could judge.";
 const EVICTED: &str = "Keys that lost their state to a limit before it had expired.";
 const CONSUMER_LAG: &str = "Records between the position and the end of the partition.";

@@ -1,7 +1,7 @@
 //! Series per partition, removed when the partition leaves.
 
-use prometheus::{IntGauge, IntGaugeVec};
-use std::collections::BTreeMap;
+use prometheus::{GaugeVec, IntGauge, IntGaugeVec};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The gauges of one assigned partition. Its series vanish with the last handle.
@@ -16,6 +16,13 @@ pub struct PartitionMetrics {
     all: Arc<Partitions>,
 }
 
+impl PartitionMetrics {
+    /// Shows what was measured for an expectation in the newest window.
+    pub fn observed(&self, expectation: &str, value: f64) {
+        self.all.observed(&self.topic, self.partition, expectation, value);
+    }
+}
+
 impl Drop for PartitionMetrics {
     fn drop(&mut self) {
         self.all.release(&self.topic, self.partition);
@@ -28,18 +35,30 @@ impl Drop for PartitionMetrics {
 pub(super) struct Partitions {
     consumer_lag: IntGaugeVec,
     watermark_lag: IntGaugeVec,
-    handles: Mutex<BTreeMap<(String, i32), usize>>,
+    observed: GaugeVec,
+    handles: Mutex<BTreeMap<(String, i32), Handles>>,
+}
+
+/// How many handles a partition has, and the expectations that it shows.
+#[derive(Debug, Default)]
+struct Handles {
+    count: usize,
+    expectations: BTreeSet<String>,
 }
 
 impl Partitions {
-    pub(super) fn new(consumer_lag: IntGaugeVec, watermark_lag: IntGaugeVec) -> Self {
-        Self { consumer_lag, watermark_lag, handles: Mutex::default() }
+    pub(super) fn new(
+        consumer_lag: IntGaugeVec,
+        watermark_lag: IntGaugeVec,
+        observed: GaugeVec,
+    ) -> Self {
+        Self { consumer_lag, watermark_lag, observed, handles: Mutex::default() }
     }
 
     pub(super) fn handle(all: &Arc<Self>, topic: &str, partition: i32) -> PartitionMetrics {
         let number = partition.to_string();
         let mut handles = all.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        *handles.entry((topic.to_owned(), partition)).or_default() += 1;
+        handles.entry((topic.to_owned(), partition)).or_default().count += 1;
         PartitionMetrics {
             consumer_lag_records: all.consumer_lag.with_label_values(&[topic, &number]),
             watermark_lag_seconds: all.watermark_lag.with_label_values(&[topic, &number]),
@@ -49,19 +68,34 @@ impl Partitions {
         }
     }
 
+    fn observed(&self, topic: &str, partition: i32, expectation: &str, value: f64) {
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(handles) = handles.get_mut(&(topic.to_owned(), partition)) else { return };
+        if !handles.expectations.contains(expectation) {
+            handles.expectations.insert(expectation.to_owned());
+        }
+        let number = partition.to_string();
+        self.observed.with_label_values(&[topic, &number, expectation]).set(value);
+    }
+
     fn release(&self, topic: &str, partition: i32) {
         let key = (topic.to_owned(), partition);
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(count) = handles.get_mut(&key) else { return };
-        *count -= 1;
-        if *count > 0 {
+        let Some(held) = handles.get_mut(&key) else { return };
+        held.count -= 1;
+        if held.count > 0 {
             return;
         }
-        handles.remove(&key);
+        let gone = handles.remove(&key).unwrap_or_default();
         let number = partition.to_string();
         for family in [&self.consumer_lag, &self.watermark_lag] {
             family
                 .remove_label_values(&[topic, &number])
+                .expect("the series exists while it has a handle");
+        }
+        for expectation in gone.expectations {
+            self.observed
+                .remove_label_values(&[topic, &number, &expectation])
                 .expect("the series exists while it has a handle");
         }
     }

@@ -3,8 +3,8 @@
 use super::{BuildInfo, Step};
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
 
 const BATCH_BUCKETS: [f64; 13] =
@@ -47,6 +47,21 @@ impl Registration {
     ) -> Vec<IntCounter> {
         let family = self.add(IntCounterVec::new(opts(name, help), &[label]));
         values.iter().map(|value| family.with_label_values(&[value])).collect()
+    }
+
+    /// Counters by two labels, made as they are asked for.
+    pub(super) fn counters_by_two(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; 2],
+    ) -> IntCounterVec {
+        self.add(IntCounterVec::new(opts(name, help), &labels))
+    }
+
+    /// Numbers by partition and something else, made as they are asked for.
+    pub(super) fn partition_numbers(&self, name: &str, help: &str, label: &str) -> GaugeVec {
+        self.add(GaugeVec::new(opts(name, help), &["topic", "partition", label]))
     }
 
     pub(super) fn partition_gauges(&self, name: &str, help: &str) -> IntGaugeVec {

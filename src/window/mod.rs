@@ -36,6 +36,7 @@
 mod by;
 mod calendar;
 mod condition;
+mod expectations;
 mod extent;
 mod input;
 mod keys;
@@ -45,6 +46,10 @@ mod plan;
 mod spec;
 mod tiled;
 
+pub use expectations::{
+    Closing, Expectations, Frame as ExpectationsFrame, Judged, MEASURES, MeasureBuild,
+    schema as expectation_schema, state_text as expectation_state_text, takes_out,
+};
 pub use plan::{WindowPlan, spec_schema};
 
 use crate::{

@@ -92,7 +92,7 @@ impl Case {
             let mut folded = fold.advance(&raw);
             emitter.emit(&raw, &mut folded, &mut outbox);
             totals += &folded.totals;
-            if lines.peek().is_none() {
+            if lines.peek().is_none() || folded.halt.is_some() {
                 break;
             }
         }
@@ -107,7 +107,8 @@ impl Case {
             totals,
             digest: fold.digest(),
             watermark: fold.watermark(),
-            state_keys: fold.state_keys(),
+            // One that has halted has seen keys that do not count.
+            state_keys: if fold.is_halted() { 0 } else { fold.state_keys() },
         }
     }
 }

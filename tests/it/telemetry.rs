@@ -1,7 +1,7 @@
 //! What the process shows: the metrics page as Prometheus reads it, the health paths, the limits
 //! of the port, and dashboards that name only what exists.
 
-use millstream::batch::Reason;
+use millstream::batch::{Judgement, Reason};
 use millstream::settings::Settings;
 use millstream::telemetry::{
     self, BuildInfo, CommitResult, Health, Metrics, PartitionState, Rebalance, SnapshotRejection,
@@ -34,6 +34,7 @@ fn busy() -> Metrics {
     metrics.snapshots_total(SnapshotResult::Divergent).inc();
     metrics.snapshots_rejected_total(SnapshotRejection::Ahead).inc();
     metrics.snapshot_seconds.observe(0.2);
+    metrics.expectations_total("amount_mean", Judgement::Failed).inc();
     metrics
 }
 
@@ -42,6 +43,7 @@ fn promtool_finds_nothing_to_say() {
     let metrics = busy();
     let partition = metrics.partition("card.transactions", 3);
     partition.consumer_lag_records.set(7);
+    partition.observed("amount_mean", 4.5);
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -57,7 +59,9 @@ fn promtool_finds_nothing_to_say() {
 
 #[test]
 fn every_label_value_is_there_from_the_start() {
-    let page = metrics().expose();
+    let metrics = metrics();
+    metrics.expect(["amount_mean"]);
+    let page = metrics.expose();
     for reason in Reason::ALL {
         let line = format!("millstream_records_rejected_total{{reason=\"{reason}\"}} 0");
         assert!(page.contains(&line), "{line}");
@@ -74,6 +78,7 @@ fn every_label_value_is_there_from_the_start() {
         "millstream_transactions_total{result=\"fenced\"} 0",
         "millstream_snapshots_total{result=\"failed\"} 0",
         "millstream_snapshots_rejected_total{reason=\"corrupt\"} 0",
+        "millstream_expectations_total{expectation=\"amount_mean\",verdict=\"failed\"} 0",
         "millstream_degraded 0",
         "millstream_partitions_stopped 0",
         "millstream_build_info{definition=\"0011aabb\",pipeline=\"card-risk\",version=\"1.2.3\"} 1",
@@ -88,6 +93,7 @@ fn every_label_value_is_there_from_the_start() {
 fn labels_count_under_their_own_name() {
     let page = busy().expose();
     for line in [
+        "millstream_expectations_total{expectation=\"amount_mean\",verdict=\"failed\"} 1",
         "millstream_records_consumed_total 10",
         "millstream_records_rejected_total{reason=\"late\"} 1",
         "millstream_records_dropped_total{reason=\"duplicate\"} 1",
@@ -109,6 +115,7 @@ fn series_of_a_partition_leave_with_its_last_handle() {
     let line = "millstream_consumer_lag_records{partition=\"0\",topic=\"t\"} 5";
     let first = metrics.partition("t", 0);
     first.consumer_lag_records.set(5);
+    first.observed("amount_mean", 2.5);
     let second = metrics.partition("t", 0);
     assert!(metrics.expose().contains(line));
     drop(first);
@@ -275,7 +282,9 @@ fn names(text: &str) -> BTreeSet<&str> {
 #[test]
 fn dashboard_and_alerts_name_only_metrics_that_exist() {
     let metrics = metrics();
-    let _partition = metrics.partition("t", 0);
+    let partition = metrics.partition("t", 0);
+    metrics.expect(["e"]);
+    partition.observed("e", 1.0);
     let page = metrics.expose();
     let exposed = names(&page);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
@@ -294,7 +303,9 @@ fn dashboard_and_alerts_name_only_metrics_that_exist() {
 #[test]
 fn the_documentation_lists_every_metric() {
     let metrics = metrics();
-    let _partition = metrics.partition("t", 0);
+    let partition = metrics.partition("t", 0);
+    metrics.expect(["e"]);
+    partition.observed("e", 1.0);
     let page = metrics.expose();
     let documentation = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
     let text = std::fs::read_to_string(documentation).unwrap();

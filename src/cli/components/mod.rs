@@ -5,7 +5,9 @@ mod oracles;
 mod page;
 
 use super::{Exit, terminal};
-use crate::{aggregate, clean, decode, encode, feature, pipeline::spec, registry::Component};
+use crate::{
+    aggregate, clean, decode, encode, feature, pipeline::spec, registry::Component, window,
+};
 use anyhow::Context;
 use oracles::Oracles;
 use std::{
@@ -63,6 +65,7 @@ fn tables() -> Result<String, fmt::Error> {
     let mut text = String::new();
     table(&mut text, "source.format", decode::FORMATS)?;
     table(&mut text, "clean", clean::OPERATORS)?;
+    table(&mut text, "expectations, expect", window::MEASURES)?;
     table(&mut text, "windows, compute", aggregate::AGGREGATES)?;
     table(&mut text, "features", feature::FEATURES)?;
     table(&mut text, "output.format", encode::FORMATS)?;

@@ -4,7 +4,7 @@ mod compare;
 mod json;
 mod read;
 
-use super::{Definition, Delivery, Emitter, Folded, Overrides, replay::Record};
+use super::{Definition, Delivery, Emitter, Folded, Halts, Overrides, replay::Record};
 use crate::{
     batch::{Outbox, Policy, RawBatch, Reason, Target},
     registry::{Node, Problem},
@@ -74,10 +74,11 @@ impl Suite {
         for record in records {
             next = record.push_to(&mut raw, next).expect("cases have no offsets of their own");
         }
+        // The outcome of each record is asked for, also behind one that stops the partition.
         let mut fold = self.definition.fold(None);
         let mut emitter = self.definition.emitter_as_json();
         let mut outcomes = BTreeMap::new();
-        let folded = fold.advance(&raw);
+        let folded = fold.advance_timed(&raw, Halts::Pass, &mut |_| {});
         collect(&mut emitter, &raw, folded, &mut outcomes);
         raw.clear();
         // What waits for the watermark goes at the end.

@@ -14,7 +14,7 @@ use crate::{
         Rules,
         gates::{self, EventTime, GateOptions, Gates, TimeUnitSpec},
     },
-    window::Windows,
+    window::{Expectations, ExpectationsFrame, Windows},
 };
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef, TimeUnit};
 use std::sync::Arc;
@@ -43,6 +43,7 @@ impl Fold {
         let event_time = event_time_field(&input);
         let (clean, cleaned) = clean_steps(spec, with_field(&input, event_time.as_ref()))
             .map_err(|problem| vec![problem])?;
+        let expectations = expectations(spec, &cleaned)?;
         let windows = windows(spec, &cleaned)?.remember(&feature::requests(&spec.features));
         let hold = (spec.source.order == Order::EventTime)
             .then(|| decoder(spec, schema).map(Hold::new))
@@ -62,6 +63,8 @@ impl Fold {
             event_time,
             key,
             clean,
+            expectations,
+            halted: None,
             windows,
         })
     }
@@ -207,6 +210,23 @@ fn needed(spec: &Spec) -> Vec<Needed<'_>> {
     let carry = spec.output.carry.iter();
     let carry = carry.map(|column| Needed { column, by: "`output.carry`", by_name: false });
     key.chain(event_time).chain(carry).collect()
+}
+
+/// All expectations at once; if that fails, each by itself, so that every mistake is found.
+fn expectations(spec: &Spec, schema: &SchemaRef) -> Result<Option<Expectations>, Vec<Problem>> {
+    let Some(section) = &spec.expectations else { return Ok(None) };
+    let every = spec.at(&["expectations", "every"]);
+    let frame = ExpectationsFrame {
+        every_us: section.every.us,
+        exact: section.exact as usize,
+        lateness_us: spec.source.lateness.us,
+    };
+    let build = |nodes: &[Node]| {
+        Expectations::build(nodes, schema, frame, every)
+            .map_err(|problem| problem.or_at(spec.at(&["expectations"])))
+    };
+    let nodes = spec.expected();
+    build(nodes).map(Some).map_err(|problem| each_alone(nodes, problem, |node| build(node).err()))
 }
 
 /// All windows at once; if that fails, each by itself, so that every mistake is found.

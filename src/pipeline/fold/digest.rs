@@ -67,6 +67,11 @@ impl Digest {
         self.value
     }
 
+    /// The same together with the digest of something else.
+    pub(super) fn with(&self, other: u64) -> u64 {
+        mix(self.value, other)
+    }
+
     /// Goes on from the digest of records that another fold took in.
     pub(super) fn resume(&mut self, value: u64) {
         self.value = value;

@@ -32,6 +32,9 @@ impl Fold {
             batch.tombstones = before;
             pieces.push(self.by_key(piece, batch, done));
             batch.tombstones = behind;
+            if batch.judged.halt.is_some() {
+                return Rows::concat(&pieces);
+            }
             self.evict(most, watermark);
             done(Part::Window);
             rows = rest;

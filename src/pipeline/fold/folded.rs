@@ -1,8 +1,9 @@
 //! A batch after the fold: what goes on, what has left, and of which records.
 
 use crate::{
-    batch::{Outcomes, RawBatch, Rejected, Rejections, Rows},
+    batch::{Halt, Outcomes, RawBatch, Rejected, Rejections, Rows, Verdict},
     pipeline::Totals,
+    window::Judged,
 };
 use arrow::{compute::concat_batches, datatypes::SchemaRef};
 
@@ -18,13 +19,25 @@ pub struct Folded {
     /// The records that leave in order of event time: rejected ones, and those that were released,
     /// in the order of their triggers.
     staged: Option<RawBatch>,
+    /// Records of the batch that were folded: all, or those up to the one that `halt` names.
+    records: usize,
+    /// Verdicts on the windows that these records have closed.
+    pub verdicts: Vec<Verdict>,
+    /// Where the partition stops, if an expectation halts it: the records behind were not folded,
+    /// and the fold takes no more.
+    pub halt: Option<Halt>,
 }
 
 impl Folded {
-    /// A batch of which every record leaves at once.
-    pub(super) fn new(raw: &RawBatch, rows: Rows, rejected: Vec<Rejected>) -> Self {
-        Self { totals: counted(raw.len(), raw.len(), &rejected), rows, rejected, staged: None }
-            .checked(raw.len())
+    /// A batch of which every record leaves at once, up to a halt.
+    pub(super) fn new(raw: &RawBatch, rows: Rows, rejected: Vec<Rejected>, judged: Judged) -> Self {
+        let Judged { verdicts, halt } = judged;
+        let records = halt.map_or(raw.len(), |halt| halt.record as usize + 1);
+        let mut totals = counted(records, records, &rejected);
+        for verdict in &verdicts {
+            totals.count_verdict(verdict);
+        }
+        Self { totals, rows, rejected, staged: None, records, verdicts, halt }.checked()
     }
 
     /// What leaves while `consumed` records came: at least one batch, several where it is more than
@@ -49,7 +62,8 @@ impl Folded {
             rows.columns = concat_batches(schema, &columns).expect("batches of one schema");
         }
         let (count, totals) = (raw.len(), counted(consumed, raw.len(), &rejected));
-        Self { rows, rejected, totals, staged: Some(raw) }.checked(count)
+        let (staged, verdicts, halt) = (Some(raw), Vec::new(), None);
+        Self { rows, rejected, totals, staged, records: count, verdicts, halt }.checked()
     }
 
     /// The records that `rows` and `rejected` are of, where `raw` is the batch that was folded: that
@@ -68,14 +82,14 @@ impl Folded {
         self.staged = staged;
     }
 
-    fn checked(self, records: usize) -> Self {
-        assert!(self.accounts_for(records), "every record has exactly one outcome");
+    fn checked(self) -> Self {
+        assert!(self.accounts_for_all(), "every record has exactly one outcome");
         self
     }
 
     /// Completes the batch: `gone` are the rows that features and encoding gave up on, the rest is
     /// published.
-    pub(in crate::pipeline) fn complete(&mut self, records: usize, gone: Vec<Rejected>) {
+    pub(in crate::pipeline) fn complete(&mut self, gone: Vec<Rejected>) {
         if !gone.is_empty() {
             let left = |record: &u32| gone.binary_search_by_key(record, |gone| gone.record).is_ok();
             let keep: Vec<bool> = self.rows.records.iter().map(|record| !left(record)).collect();
@@ -87,17 +101,17 @@ impl Folded {
         self.totals.published += self.rows.len() as u64;
         self.rejected.extend(gone);
         self.rejected.sort_by_key(|gone| gone.record);
-        assert!(self.accounts_for(records), "every record has exactly one outcome");
+        assert!(self.accounts_for_all(), "every record has exactly one outcome");
     }
 
-    /// True if every record of the batch is either a row or has left, and none is both.
-    fn accounts_for(&self, records: usize) -> bool {
-        if self.rows.len() + self.rejected.len() != records {
+    /// True if every record that was folded is either a row or has left, and none is both.
+    fn accounts_for_all(&self) -> bool {
+        if self.rows.len() + self.rejected.len() != self.records {
             return false;
         }
         let mut rows = self.rows.records.iter().peekable();
         let mut rejected = self.rejected.iter().peekable();
-        (0..records).all(|record| {
+        (0..self.records).all(|record| {
             let kept = rows.next_if(|row| **row as usize == record).is_some();
             let left = rejected.next_if(|gone| gone.record as usize == record).is_some();
             kept != left

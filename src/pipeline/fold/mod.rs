@@ -9,12 +9,12 @@ mod reach;
 mod state;
 
 use crate::{
-    batch::{Outcomes, Policy, RawBatch, Rejected, Rejections, Rows, Slot},
+    batch::{Expectation, Outcomes, Policy, RawBatch, Rejected, Rejections, Rows, Slot},
     clean::Clean,
     decode::Decode,
     state::{BATCH_ROWS_MAX, Keys},
     validate::{Rules, gates::Gates},
-    window::{WindowPlan, Windows},
+    window::{Expectations, Judged, WindowPlan, Windows},
 };
 use arrow::{
     array::{Array, ArrayRef, TimestampMicrosecondArray},
@@ -44,6 +44,9 @@ pub struct Fold {
     key: Vec<usize>,
     keys: Keys,
     clean: Vec<Box<dyn Clean>>,
+    expectations: Option<Expectations>,
+    /// The watermark of the record behind which it has stopped, if it has.
+    halted: Option<i64>,
     windows: Windows,
     outcomes: Outcomes,
     digest: Digest,
@@ -61,7 +64,7 @@ pub enum Part {
     Validate,
     /// Cleaning steps.
     Clean,
-    /// Windows, and the digest over what they made.
+    /// Expectations, windows, and the digest over what they made.
     Window,
 }
 
@@ -71,13 +74,24 @@ struct Batch<'a> {
     /// Records that make a key be forgotten, of those that the rows at hand lie between.
     tombstones: &'a [u32],
     left: Rejections,
+    halts: Halts,
+    judged: Judged,
+}
+
+/// What an expectation that halts does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halts {
+    /// It ends the fold behind the record that brought it about.
+    Heed,
+    /// Nothing: it is past, or only outcomes are asked for.
+    Pass,
 }
 
 impl Fold {
     /// Takes in the next records of the partition, at most [`BATCH_ROWS_MAX`] at once. In order of
     /// event time it gives those that leave with them, see [`Folded::batch`].
     pub fn advance(&mut self, raw: &RawBatch) -> Folded {
-        self.advance_timed(raw, &mut |_| {})
+        self.advance_timed(raw, Halts::Heed, &mut |_| {})
     }
 
     /// Lets go all records that wait for the watermark, as if it had passed them; it then stands
@@ -96,7 +110,13 @@ impl Fold {
     }
 
     /// The same; `done` is called after each part, so that a caller with a clock can time it.
-    pub fn advance_timed(&mut self, raw: &RawBatch, done: &mut dyn FnMut(Part)) -> Folded {
+    pub fn advance_timed(
+        &mut self,
+        raw: &RawBatch,
+        halts: Halts,
+        done: &mut dyn FnMut(Part),
+    ) -> Folded {
+        assert!(self.halted.is_none(), "the fold has seen records that do not count");
         assert!(raw.len() <= BATCH_ROWS_MAX, "a batch has at most {BATCH_ROWS_MAX} records");
         let mut left = Rejections::default();
         let decoded = self.decode.decode(raw, &mut left);
@@ -104,8 +124,8 @@ impl Fold {
         let decoded = self.rules.apply(raw, decoded, &mut left);
         let rows = self.gates.advance(raw, decoded, &mut left);
         let Some(hold) = &mut self.hold else {
-            let (rows, rejected) = self.go_on(raw, rows, left, done);
-            return Folded::new(raw, rows, rejected);
+            let (rows, rejected, judged) = self.go_on(raw, rows, (left, halts), done);
+            return Folded::new(raw, rows, rejected, judged);
         };
         let leaving = hold.advance(raw, &rows, &self.gates, left);
         self.leave(leaving, raw.len(), done)
@@ -119,7 +139,8 @@ impl Fold {
         done: &mut dyn FnMut(Part),
     ) -> Folded {
         let on = |Leaving { raw, rows, left }| {
-            let (rows, rejected) = self.go_on(&raw, rows, left, done);
+            // Expectations are refused in this order: nothing is judged, nothing halts.
+            let (rows, rejected, _) = self.go_on(&raw, rows, (left, Halts::Pass), done);
             (raw, rows, rejected)
         };
         let batches = leaving.into_iter().map(on).collect();
@@ -131,31 +152,44 @@ impl Fold {
         &mut self,
         raw: &RawBatch,
         rows: Rows,
-        left: Rejections,
+        (left, halts): (Rejections, Halts),
         done: &mut dyn FnMut(Part),
-    ) -> (Rows, Vec<Rejected>) {
+    ) -> (Rows, Vec<Rejected>, Judged) {
         let rows = self.with_event_time(rows);
         let tombstones = self.tombstones(&left.0);
-        let mut batch = Batch { raw, tombstones: &tombstones, left };
+        let judged = Judged::default();
+        let mut batch = Batch { raw, tombstones: &tombstones, left, halts, judged };
         let rows = match self.state_bytes_max {
             Some(most) => self.in_pieces(rows, most, &mut batch, done),
             None => self.by_key(rows, &mut batch, done),
         };
-        let Batch { left, .. } = batch;
+        let Batch { mut left, judged, .. } = batch;
+        if let Some(halt) = judged.halt {
+            // What came behind is not of this fold any more: neither in outcomes nor in digests.
+            left.0.retain(|gone| gone.record <= halt.record);
+            self.halted = Some(halt.watermark);
+        }
         let rejected = settle(left, &self.outcomes);
         self.digest.advance(raw, &rows, &rejected);
         done(Part::Window);
-        (rows, rejected)
+        (rows, rejected, judged)
     }
 
-    /// The steps behind the gates: key slots, `clean`, `window`.
+    /// The steps behind the gates: key slots, `clean`, expectations, `window`.
     fn by_key(&mut self, rows: Rows, batch: &mut Batch<'_>, done: &mut dyn FnMut(Part)) -> Rows {
         let mut rows = self.with_slots(rows, batch);
         done(Part::Validate);
+        let closings = self.expectations.as_ref().map(|expectations| expectations.closings(&rows));
         for step in &mut self.clean {
             rows = step.advance(rows, &mut batch.left);
         }
         done(Part::Clean);
+        if let (Some(expectations), Some(closings)) = (&mut self.expectations, closings) {
+            let heeds = batch.halts == Halts::Heed;
+            let judged;
+            (rows, judged) = expectations.advance(rows, &closings, heeds, &mut batch.left);
+            batch.judged.append(judged);
+        }
         let rows = self.windows.advance(rows, &mut batch.left);
         let mut expired = mem::take(&mut self.expired);
         expired.drain(..).for_each(|slot| self.forget(slot));
@@ -163,14 +197,28 @@ impl Fold {
         rows
     }
 
+    /// True once an expectation has halted it. Its state is then that of no position: another fold
+    /// has to be made from the log or a snapshot.
+    pub fn is_halted(&self) -> bool {
+        self.halted.is_some()
+    }
+
+    /// The expectations, in the order of the pipeline file.
+    pub(super) fn expectations(&self) -> Vec<Expectation> {
+        self.expectations.as_ref().map(Expectations::describe).unwrap_or_default()
+    }
+
     /// The watermark in microseconds, once a record has set it.
     pub fn watermark(&self) -> Option<i64> {
-        self.gates.watermark()
+        self.halted.or(self.gates.watermark())
     }
 
     /// Rolling hash of what became of every record so far; equal after equal records.
     pub fn digest(&self) -> u64 {
-        let value = self.digest.value();
+        let value = match &self.expectations {
+            None => self.digest.value(),
+            Some(expectations) => self.digest.with(expectations.digest()),
+        };
         self.hold.as_ref().map_or(value, |hold| hold.digest(value))
     }
 
@@ -204,7 +252,8 @@ impl Fold {
     pub fn state_bytes(&self) -> usize {
         let clean: usize = self.clean.iter().map(|step| step.state_bytes()).sum();
         let held = self.hold.as_ref().map_or(0, Hold::bytes);
-        self.keys.bytes() + held + clean + self.windows.state_bytes()
+        let expectations = self.expectations.as_ref().map_or(0, Expectations::state_bytes);
+        self.keys.bytes() + held + clean + expectations + self.windows.state_bytes()
     }
 
     /// Records that left the fast path of decoding or validation so far.

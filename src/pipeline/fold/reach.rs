@@ -11,7 +11,7 @@
 //! results agree to rounding (1e-9), not to the bit.
 
 use super::Fold;
-use crate::state::Horizon;
+use crate::{state::Horizon, window::Expectations};
 
 impl Fold {
     /// How far the watermark must have gone on since a record, in microseconds, for the state not
@@ -21,7 +21,9 @@ impl Fold {
         if self.keys.gives_way() {
             return None;
         }
-        let chain = self.clean.iter().map(|step| step.reach()).chain([self.windows.reach()]);
+        let expectations = self.expectations.as_ref().map(Expectations::horizon);
+        let last = expectations.into_iter().fold(self.windows.reach(), Horizon::max);
+        let chain = self.clean.iter().map(|step| step.reach()).chain([last]);
         chain
             .map(Horizon::microseconds)
             .try_fold(self.gates.reach()?, |sum, horizon| Some(sum.saturating_add(horizon?)))

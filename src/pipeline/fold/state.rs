@@ -10,6 +10,7 @@ use crate::{
 use std::{fmt, io};
 
 const DIGEST: &str = "digest";
+const EXPECTATIONS: &str = "expectations";
 const GATES: &str = "gates";
 const KEYS: &str = "keys";
 
@@ -35,6 +36,7 @@ impl Fold {
     /// slots, not a copy; as long as it is held, the fold copies each page the first time it
     /// writes to it.
     pub fn capture(&self) -> FoldState {
+        assert!(self.halted.is_none(), "a fold that has halted has the state of no position");
         let mut parts: Vec<(String, Box<dyn Saved>)> = vec![
             (DIGEST.to_owned(), Box::new(SavedDigest(self.digest.value()))),
             (GATES.to_owned(), Box::new(SavedProgress(self.gates.progress()))),
@@ -45,6 +47,8 @@ impl Fold {
         }
         let clean = self.clean.iter().enumerate();
         parts.extend(clean.filter_map(|(i, step)| Some((clean_name(i), step.capture()?))));
+        let expectations = self.expectations.iter();
+        parts.extend(expectations.map(|part| (EXPECTATIONS.to_owned(), part.capture())));
         let windows = self.windows.capture().into_iter().enumerate();
         parts.extend(windows.map(|(i, part)| (self.windows.part_name(i), part)));
         FoldState(parts)
@@ -68,6 +72,10 @@ impl Fold {
                 known.push(clean_name(index));
                 step.restore(&sections.component(&clean_name(index)), slots)?;
             }
+        }
+        if let Some(expectations) = &mut self.expectations {
+            known.push(EXPECTATIONS.to_owned());
+            expectations.restore(&sections.component(EXPECTATIONS))?;
         }
         for part in 0..self.windows.capture().len() {
             let name = self.windows.part_name(part);

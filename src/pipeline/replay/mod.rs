@@ -74,28 +74,44 @@ struct Lane {
     fold: Fold,
     raw: RawBatch,
     next_offset: i64,
+    /// What has halted it.
+    halted: Option<Halted>,
+}
+
+/// A partition that an expectation has halted: nothing behind the record was folded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Halted {
+    /// The partition.
+    pub partition: i32,
+    /// Offset of the last record that was folded.
+    pub offset: i64,
+    /// Name of the expectation.
+    pub expectation: String,
 }
 
 impl<'d> Replay<'d> {
     /// A replay in batches of `batch_records`.
     pub fn new(definition: &'d Definition, form: Form, batch_records: usize) -> Self {
+        let mut emitter = definition.emitter(None);
+        emitter.tell_verdicts();
         Self {
             definition,
             form,
             batch_records,
             lanes: BTreeMap::new(),
-            emitter: definition.emitter(None),
+            emitter,
             outbox: Outbox::default(),
             totals: Totals::default(),
         }
     }
 
-    /// Runs all lines; blank ones are no records. Returns what became of the records.
+    /// Runs all lines; blank ones are no records. Returns what became of the records, and which
+    /// partitions were halted before their end.
     pub fn run(
         mut self,
         input: &mut dyn BufRead,
         write: &mut Write<'_>,
-    ) -> Result<Totals, ReplayError> {
+    ) -> Result<(Totals, Vec<Halted>), ReplayError> {
         let mut line = Vec::new();
         for number in 1.. {
             let refuse = |reason| ReplayError::Line { number, reason };
@@ -137,14 +153,15 @@ impl<'d> Replay<'d> {
     }
 
     /// Folds what is left of every partition, then lets go what waits for the watermark.
-    fn finish(mut self, write: &mut Write<'_>) -> Result<Totals, ReplayError> {
+    fn finish(mut self, write: &mut Write<'_>) -> Result<(Totals, Vec<Halted>), ReplayError> {
         for lane in self.lanes.values_mut() {
             self.totals += &lane.fold(&mut self.emitter, &mut self.outbox);
             self.totals += &lane.tick(&mut self.emitter, &mut self.outbox);
         }
         self.emitter.flush(&mut self.outbox);
         drain(&mut self.outbox, write)?;
-        Ok(self.totals)
+        let halted = self.lanes.into_values().filter_map(|lane| lane.halted).collect();
+        Ok((self.totals, halted))
     }
 }
 
@@ -155,12 +172,22 @@ impl Lane {
             fold: definition.fold(None),
             raw: RawBatch::new(topic, first.partition),
             next_offset: 0,
+            halted: None,
         }
     }
 
     fn fold(&mut self, emitter: &mut Emitter, outbox: &mut Outbox) -> Totals {
+        if self.halted.is_some() {
+            self.raw.clear();
+            return Totals::default();
+        }
         let mut folded = self.fold.advance(&self.raw);
         emitter.emit(&self.raw, &mut folded, outbox);
+        self.halted = folded.halt.map(|halt| Halted {
+            partition: self.raw.partition(),
+            offset: self.raw.offset(halt.record as usize),
+            expectation: emitter.expectations()[halt.expectation].name.clone(),
+        });
         self.raw.clear();
         folded.totals
     }

@@ -5,6 +5,7 @@ use crate::{
     batch::{Policy, Reason},
     registry::{Position, Problem},
 };
+use std::ops::RangeInclusive;
 
 /// Notes everything that can be said without the record's schema.
 pub(super) fn judge(spec: &Spec, problems: &mut Vec<Problem>) {
@@ -14,6 +15,7 @@ pub(super) fn judge(spec: &Spec, problems: &mut Vec<Problem>) {
     dead_letters(spec, problems);
     order(spec, problems);
     state_limits(spec, problems);
+    expectations(spec, problems);
 }
 
 /// Longest pipeline name: it is part of metric labels, group and transactional ids.
@@ -49,6 +51,16 @@ fn topics(spec: &Spec, problems: &mut Vec<Problem>) {
     let output_at = spec.at(&["output", "topic"]);
     topic_name(&spec.output.topic, output_at, problems);
     not_a_source(spec, &spec.output.topic, output_at, problems);
+    if let Some(topic) = spec.quality_topic() {
+        let at = spec.at(&["expectations", "quality_topic"]);
+        topic_name(topic, at, problems);
+        not_a_source(spec, topic, at, problems);
+        let dead_letter = spec.dead_letter.as_ref().map(|dead_letter| &dead_letter.topic);
+        if topic == spec.output.topic || dead_letter.is_some_and(|other| topic == other) {
+            let what = format!("topic `{topic}` is written to already");
+            problems.push(Problem::new(at, what).expected("a topic of its own"));
+        }
+    }
     let Some(dead_letter) = &spec.dead_letter else { return };
     let dead_letter_at = spec.at(&["dead_letter", "topic"]);
     topic_name(&dead_letter.topic, dead_letter_at, problems);
@@ -122,6 +134,7 @@ fn dead_letters(spec: &Spec, problems: &mut Vec<Problem>) {
     let rejecting: Vec<&str> = Reason::ALL
         .into_iter()
         .filter(|reason| spec.outcomes.policy(*reason) == Policy::Reject)
+        .filter(|reason| spec.can_meet(*reason))
         .map(Reason::name)
         .collect();
     if !rejecting.is_empty() {
@@ -192,5 +205,33 @@ fn state_limits(spec: &Spec, problems: &mut Vec<Problem>) {
             Problem::new(spec.at(&["limits", "state_bytes"]), what)
                 .expected("1MiB or more, such as 2GiB"),
         );
+    }
+}
+
+/// How many values of a window are kept: few enough for memory, enough for an estimate.
+const EXACT: RangeInclusive<u32> = 100..=1_000_000;
+
+fn expectations(spec: &Spec, problems: &mut Vec<Problem>) {
+    let Some(section) = &spec.expectations else { return };
+    if spec.expected().is_empty() {
+        let what = "nothing is expected";
+        let expected = "a list of expectations under `expect`, or no `expectations`";
+        problems.push(Problem::new(spec.at(&["expectations", "expect"]), what).expected(expected));
+    }
+    if !EXACT.contains(&section.exact) {
+        let what = format!("{} values are kept of a window", section.exact);
+        let expected = format!("{} to {}", EXACT.start(), EXACT.end());
+        problems.push(Problem::new(spec.at(&["expectations", "exact"]), what).expected(expected));
+    }
+    if spec.source.order == Order::EventTime {
+        let what = "expectations are judged in the order of arrival";
+        problems.push(
+            Problem::new(spec.at(&["source", "order"]), what)
+                .expected("`order: arrival`, or no `expectations`"),
+        );
+    }
+    if section.every.us == 0 {
+        let at = spec.at(&["expectations", "every"]);
+        problems.push(Problem::new(at, "windows without length").expected("such as `1m`"));
     }
 }

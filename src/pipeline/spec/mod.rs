@@ -3,6 +3,7 @@
 //! Sections that belong to a step (`clean`, `windows`, `features`) stay [`Node`]s: their options
 //! are read by the component they name.
 
+mod expectations;
 mod holidays;
 mod judge;
 mod output;
@@ -11,6 +12,7 @@ mod read;
 mod schema;
 mod source;
 
+pub use expectations::ExpectationsSpec;
 pub use output::{DeadLetter, Delivery, ElementsSpec, HeadersSpec, Limits, NullsSpec, Output};
 pub use parameters::ReadFile;
 pub use schema::{json_schema, parameters_schema};
@@ -22,16 +24,18 @@ pub use source::{
 use crate::{
     batch::{Outcomes, Policy, Reason},
     registry::{self, Node, Position, Problem},
+    window,
 };
 use arrow::datatypes::Schema;
 use serde::de::DeserializeOwned;
 use std::slice;
 
 /// The keys of a pipeline file, in the order in which people write them.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "pipeline",
     "source",
     "clean",
+    "expectations",
     "windows",
     "features",
     "output",
@@ -57,6 +61,8 @@ pub struct Spec {
     pub source: Source,
     /// One node per cleaning step.
     pub clean: Vec<Node>,
+    /// The `expectations` section.
+    pub expectations: Option<ExpectationsSpec>,
     /// One node per window.
     pub windows: Vec<Node>,
     /// One node per feature.
@@ -111,6 +117,7 @@ impl Spec {
             .and_then(|node| read::section::<Output>(node, problems));
         let dead_letter = optional(root, "dead_letter", problems);
         let limits = optional(root, "limits", problems);
+        let expectations = optional(root, "expectations", problems);
         let delivery = optional(root, "delivery", problems);
         let outcomes = outcomes(root, problems);
         let spec = Self {
@@ -121,6 +128,7 @@ impl Spec {
             source: source?,
             output: output?,
             dead_letter: dead_letter.ok()?,
+            expectations: expectations.ok()?,
             outcomes: outcomes?,
             limits: limits.ok()?.unwrap_or_default(),
             delivery: overrides.delivery.or(delivery.ok()?).unwrap_or_default(),
@@ -128,6 +136,22 @@ impl Spec {
         };
         judge::judge(&spec, problems);
         Some(spec)
+    }
+
+    /// The expectations, one node each.
+    pub fn expected(&self) -> &[Node] {
+        let section = self.root.get("expectations").and_then(|section| section.get("expect"));
+        section.and_then(Node::as_list).unwrap_or_default()
+    }
+
+    /// True if records of this pipeline can leave for that reason.
+    pub fn can_meet(&self, reason: Reason) -> bool {
+        reason != Reason::Expectation || self.expected().iter().any(window::takes_out)
+    }
+
+    /// The topic of verdicts.
+    pub fn quality_topic(&self) -> Option<&str> {
+        self.expectations.as_ref()?.quality_topic.as_deref()
     }
 
     /// The whole file.

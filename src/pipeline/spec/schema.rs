@@ -1,8 +1,13 @@
 //! The JSON Schema of the pipeline file, made from the types and tables that read it, so that an
 //! editor completes exactly what `check` accepts.
 
-use super::{DeadLetter, Delivery, Limits, Output, Source};
-use crate::{batch::Reason, clean, feature, registry::Component, window};
+use super::{DeadLetter, Delivery, ExpectationsSpec, Limits, Output, Source};
+use crate::{
+    batch::Reason,
+    clean, feature,
+    registry::{self, Component},
+    window,
+};
 use schemars::{
     Schema, SchemaGenerator, json_schema,
     transform::{RecursiveTransform, Transform},
@@ -13,6 +18,7 @@ pub fn json_schema() -> Schema {
     let mut file = File { generator: SchemaGenerator::default() };
     let clean = file.steps(clean::OPERATORS, |options| options);
     let windows = file.embed("windows", window::spec_schema());
+    let expectations = file.expectations();
     let features = file.features();
     let root = json_schema!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -30,6 +36,7 @@ pub fn json_schema() -> Schema {
                 "type": "array",
                 "items": clean
             },
+            "expectations": expectations,
             "windows": {
                 "description": "Kept per key; each row gets their values as of itself.",
                 "type": "array",
@@ -137,6 +144,22 @@ impl File {
         json_schema!({ "anyOf": [column, named] })
     }
 
+    /// The section of expectations, with what can be expected.
+    fn expectations(&mut self) -> Schema {
+        let mut section = self.embed("expectations", registry::schema_of::<ExpectationsSpec>());
+        let expect = json_schema!({
+            "description": "The expectations, in any order.",
+            "type": "array",
+            "items": window::expectation_schema(),
+            "minItems": 1
+        });
+        let properties = section.pointer_mut("/properties").and_then(|p| p.as_object_mut());
+        properties.expect("a map").insert("expect".to_owned(), expect.to_value());
+        let required = section.pointer_mut("/required").and_then(|keys| keys.as_array_mut());
+        required.expect("a list").push("expect".into());
+        section
+    }
+
     /// Moves the definitions of a schema to the file's, under names that cannot clash.
     fn embed(&mut self, owner: &str, mut schema: Schema) -> Schema {
         let rename = |name: &str| format!("{owner}.{name}");
@@ -222,6 +245,11 @@ source:
 clean:
   - drop_duplicates: { by: [tx_id], within: 10m }
   - outlier: { column: amount, method: zscore, over: 24h, threshold: 4, min_count: 20, action: flag }
+expectations:
+  every: 1m
+  expect:
+    - { column: amount, null_rate: { max: 0.01 }, severity: halt }
+    - { row: amount > 0, severity: reject }
 windows:
   - { over: 1h, of: amount, compute: [count, { std: { ddof: 0 } }] }
 features:
@@ -276,6 +304,10 @@ delivery: at_least_once
             ("late: keep", "invalid: keep"),
             ("nulls: nan,", "nulls: zero,"),
             ("type: float32,", "type: float16,"),
+            ("every: 1m", "evry: 1m"),
+            ("null_rate: { max", "null_rate: { mx"),
+            ("severity: halt", "severity: stop"),
+            ("row: amount > 0", "rows: amount > 0"),
         ] {
             assert!(FILE.contains(from), "{from}");
             assert!(!accepts(&FILE.replace(from, to)), "{to}");

@@ -183,6 +183,7 @@ impl Launch<'_> {
             topics: Topics {
                 output: spec.output.topic.clone(),
                 dead_letter: spec.dead_letter.as_ref().map(|d| d.topic.clone()),
+                quality: spec.quality_topic().map(str::to_owned),
             },
         }
     }

@@ -137,6 +137,7 @@ pub async fn run(
         pipeline: &definition.spec().pipeline,
         definition: definition.hash(),
     }));
+    metrics.expect(definition.expectations().iter().map(|e| e.name.as_str()));
     metrics.tls_verification_disabled.set(settings.tls_verification_disabled().into());
     let health = Arc::new(Health::new(settings.workers.get()));
     let listener = telemetry::bind(settings.listen).await?;

@@ -237,7 +237,7 @@ impl Worker {
             if let Some(partition) = self.partitions.get_mut(&moved.id) {
                 self.recovery.known.committed(&moved.id, partition.lineage(), moved.to.offset);
                 let totals = partition.committed();
-                self.report.committed(&totals);
+                self.report.committed(partition, &totals);
                 self.report.held(&moved.id, partition.held());
             }
         }

@@ -61,7 +61,7 @@ impl Worker {
         let waiting = self.waits_for_room();
         let Some((id, partition)) = self.partitions.iter_mut().nth(place) else { return 0 };
         let Some(limit) = self.protocol.limit(id) else { return 0 };
-        if limit == Limit::Emit && waiting {
+        if limit == Limit::Emit && (waiting || partition.halted().is_some()) {
             return 0;
         }
         let next = self.protocol.next(id).expect("it has a limit");
@@ -208,6 +208,19 @@ impl Worker {
             return self.take_anew(id);
         }
         self.give_up(id, stop)
+    }
+
+    /// Stops the partitions that an expectation has halted, once everything before is committed and
+    /// what halted them with it.
+    pub(super) fn stop_halted(&mut self) -> Result<(), WorkerError> {
+        let Self { partitions, protocol, recovery, .. } = self;
+        let stop = |(id, partition): (&TopicPartition, &Partition)| {
+            let next = protocol.next(id)?;
+            let halted = partition.halted().filter(|_| protocol.committed(id) == Some(next))?;
+            Some((id.clone(), halted.stop(next, &recovery.rules.expectations)))
+        };
+        let stops: Vec<_> = partitions.iter().filter_map(stop).collect();
+        stops.into_iter().try_for_each(|(id, stop)| self.give_up(&id, stop))
     }
 
     /// Drops a partition that stays ours and stops it.

@@ -6,12 +6,12 @@
 //! partitions, `sn` the newest snapshot, `rb` the
 //! offset that a state can be rebuilt from without what is before it, `tl` the newest record folded as
 //! `offset:hash`, `sk` skipped offsets as ranges `from-to`. `dg` is missing where no state was folded
-//! that it could be compared with. Where records are held, `lh` is the lowest held offset, `ct` how
+//! that it could be compared with. `ha` is the expectation that halted the partition there. Where records are held, `lh` is the lowest held offset, `ct` how
 //! many ticks were made at the committed offset itself, `tk` lists the ticks as `offset+tick`, offsets
 //! in base 36 and `+1` left out, those since the older kept snapshot; where there were others before,
 //! `tf` is the position that they reach back to.
 
-use super::tail::Tail;
+use super::{halted::Halted, tail::Tail};
 use crate::{
     source::Committed,
     state::snapshot::{Ledger, LogPosition, OffsetRange, Skipped},
@@ -49,6 +49,8 @@ pub(super) struct Metadata {
     pub(super) skipped: Skipped,
     /// Ticks made at the committed offset itself.
     pub(super) tick: u32,
+    /// What halted the partition behind the newest record; it does not go on with it.
+    pub(super) halted: Option<Halted>,
     /// Logged ticks since the older kept snapshot.
     pub(super) ticks: Vec<LogPosition>,
     /// Where the ticks begin, if there were others before: a state from before that position cannot
@@ -84,6 +86,7 @@ impl Metadata {
             tail: None,
             skipped: Skipped::default(),
             tick: 0,
+            halted: None,
             ticks: Vec::new(),
             ticks_from: None,
             lowest_held: None,
@@ -113,6 +116,7 @@ impl fmt::Display for Metadata {
         optional(f, "sn", self.snapshot)?;
         optional(f, "rb", self.rebuild)?;
         optional(f, "tl", self.tail)?;
+        optional(f, "ha", self.halted)?;
         optional(f, "lh", self.lowest_held)?;
         debug_assert!(self.skipped.ranges().len() <= SKIPPED_MAX, "they have no room");
         list(f, "sk", self.skipped.ranges())?;
@@ -188,6 +192,7 @@ impl Metadata {
                 "sn" => rest.snapshot = Some(parse_position(value)?),
                 "rb" => rest.rebuild = Some(value.parse().ok()?),
                 "tl" => rest.tail = Some(value.parse().ok()?),
+                "ha" => rest.halted = Some(value.parse().ok()?),
                 "lh" => rest.lowest_held = Some(value.parse().ok()?),
                 "sk" => rest.skipped = each(value, parse_range)?.try_into().ok()?,
                 "ct" => rest.tick = value.parse().ok()?,
@@ -246,6 +251,7 @@ mod tests {
             skipped in proptest::collection::btree_set(0..i64::MAX, 0..=2 * SKIPPED_MAX),
             ticks in proptest::collection::vec((0..i64::MAX, 1..9_u32), 0..=TICKS_MAX),
             tail: Option<(i64, u64)>,
+            halted: Option<(u64, Option<(i64, i64)>)>,
         ) -> Metadata {
             let [consumed, published, rejected, dropped, held] = n;
             let ledger = Ledger { consumed, published, rejected, dropped, held };
@@ -257,9 +263,13 @@ mod tests {
             let position = |(offset, tick)| LogPosition { offset, tick };
             let (snapshot, ticks_from) = (snapshot.map(position), ticks_from.map(position));
             let tail = tail.map(|(offset, hash)| format!("{offset}:{hash:016x}").parse().unwrap());
+            let halted = halted.map(|(name, window)| {
+                let window = window.map_or(String::new(), |(from, to)| format!(":{from}:{to}"));
+                format!("{name:016x}{window}").parse().unwrap()
+            });
             Metadata {
                 watermark, digest, platform, cluster, topic_id, partitions, snapshot, rebuild, tail,
-                skipped, tick, ticks, ticks_from, lowest_held, ..Metadata::new(state_hash, origin, 0, ledger)
+                skipped, tick, halted, ticks, ticks_from, lowest_held, ..Metadata::new(state_hash, origin, 0, ledger)
             }
         }
     }

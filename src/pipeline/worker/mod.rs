@@ -8,6 +8,7 @@
 mod checkup;
 mod delivery;
 mod fold;
+mod halted;
 mod held;
 mod known;
 mod member;
@@ -30,6 +31,7 @@ mod tail;
 mod ticks;
 mod trouble;
 mod unheard;
+mod verdicts;
 mod watch;
 
 #[cfg(test)]
@@ -257,6 +259,7 @@ impl Worker {
 
     fn turn(&mut self) -> Result<(), WorkerError> {
         self.pulse.beats(watch::Doing::Group);
+        self.stop_halted()?;
         self.serve_group()?;
         self.check_up()?;
         self.watch_assignment()?;

@@ -1,11 +1,13 @@
 //! One assigned partition: its fold, and what is to be committed of it. Where it stands the
 //! protocol knows.
 
-use super::{Report, metadata::Metadata, place::Place, rebuild::Rebuild, tail::Tail};
+use super::{
+    Report, halted::Halted, metadata::Metadata, place::Place, rebuild::Rebuild, tail::Tail,
+};
 use crate::{
-    batch::{Outbox, RawBatch},
+    batch::{Expectation, Outbox, RawBatch},
     kafka::TopicPartition,
-    pipeline::{Emitter, Fold, Totals, clock, failpoint, protocol::Epoch},
+    pipeline::{Emitter, Fold, Halts, Totals, clock, failpoint, protocol::Epoch},
     source::Position,
     state::snapshot::{Header, Ledger, LogPosition, OffsetRange, Skipped},
     telemetry::Step,
@@ -90,6 +92,8 @@ pub(super) struct Partition {
     /// Ranges of skipped offsets that the log has told of.
     told: BTreeSet<OffsetRange>,
     rebuild: Rebuild,
+    /// What has halted it, if something has: it folds nothing more.
+    halted: Option<Halted>,
     /// The newest record folded.
     tail: Option<Tail>,
     /// The one that the log must still have, until it was seen.
@@ -124,6 +128,7 @@ impl Partition {
             taken: 0,
             told: BTreeSet::new(),
             rebuild,
+            halted: None,
             tail: begun.tail,
             expected: begun.tail,
             begun,
@@ -187,7 +192,9 @@ impl Partition {
         let next = self.behind_batch();
         if next.is_some() {
             let Self { begun, batch, .. } = self;
-            guarded(batch, || begun.fold.advance_timed(batch, &mut report.stopwatch()))?;
+            // What halted it before the committed position an operator has answered.
+            let pass = Halts::Pass;
+            guarded(batch, || begun.fold.advance_timed(batch, pass, &mut report.stopwatch()))?;
             self.note_batch();
         }
         self.batch = rest;
@@ -203,25 +210,41 @@ impl Partition {
         report: &Report,
     ) -> Result<Option<i64>, OffsetRange> {
         let rest = self.batch.split_off(until);
-        let next = self.behind_batch();
+        let mut next = self.behind_batch();
         if next.is_some() {
             outbox.set_owner(self.epoch.number());
             let Self { begun: Beginning { fold, emitter, .. }, batch, .. } = self;
-            let totals = guarded(batch, || {
-                let mut folded = fold.advance_timed(batch, &mut report.stopwatch());
+            let (totals, halt) = guarded(batch, || {
+                let mut folded = fold.advance_timed(batch, Halts::Heed, &mut report.stopwatch());
                 let started = clock::instant();
                 emitter.emit(batch, &mut folded, outbox);
                 report.took(Step::Encode, started.elapsed());
-                folded.totals
+                (folded.totals, folded.halt)
             })?;
             self.pending += &totals;
+            if let Some(halt) = halt {
+                self.halted = Some(Halted::new(&halt, emitter.expectations()));
+                let behind = batch.offset(halt.record as usize) + 1;
+                drop(batch.split_off(behind));
+                next = Some(behind);
+            }
             self.note_batch();
             self.batch.clear();
         }
-        if !rest.is_empty() {
+        if !rest.is_empty() && self.halted.is_none() {
             self.batch = rest;
         }
         Ok(next)
+    }
+
+    /// What is expected of its records.
+    pub(super) fn expectations(&self) -> &[Expectation] {
+        self.begun.emitter.expectations()
+    }
+
+    /// What has halted it. Its fold has seen records that do not count, so that it is of no use.
+    pub(super) fn halted(&self) -> Option<Halted> {
+        self.halted
     }
 
     /// How a replay ended that has just arrived at the committed offset.
@@ -283,6 +306,7 @@ impl Partition {
             ticks,
             ticks_from,
             lowest_held: fold.lowest_held(),
+            halted: self.halted,
             ..Metadata::new(place.state_hash, *origin, fold.digest(), ledger)
         };
         Position { partition: self.id.clone(), offset, metadata: metadata.to_string() }

@@ -293,5 +293,6 @@ pub(super) fn rules(
         accept_growth,
         cluster: place.cluster.clone(),
         platform: place.platform_hash(),
+        expectations: definition.expectations().iter().map(|e| e.name.clone()).collect(),
     }
 }

@@ -5,7 +5,7 @@ use super::{
     Stop,
     held::HeldRecords,
     partition::{Partition, Replayed},
-    progress,
+    progress, verdicts,
 };
 use crate::{
     batch::{Outbox, Reason, Target},
@@ -275,8 +275,10 @@ impl Report {
         self.metrics.producer_queue_messages.add(now - before);
     }
 
-    /// Offsets stand, and with them these outcomes.
-    pub(super) fn committed(&mut self, totals: &Totals) {
+    /// Offsets of a partition stand, and with them these outcomes.
+    pub(super) fn committed(&mut self, partition: &Partition, totals: &Totals) {
+        let series = self.partitions.get(&partition.id).and_then(Option::as_ref);
+        verdicts::tell(partition, totals, &self.metrics, series);
         self.summary.totals += totals;
         self.progress.rejected.fetch_add(totals.rejected.sum(), Ordering::Relaxed);
         self.progress.dropped.fetch_add(totals.dropped.sum(), Ordering::Relaxed);

@@ -148,7 +148,7 @@ impl Worker {
             return;
         }
         for (id, partition) in partitions.iter() {
-            if !snapshots.is_due(partition) {
+            if partition.halted().is_some() || !snapshots.is_due(partition) {
                 continue;
             }
             let Some(position) = protocol.snapshot_at(id) else { continue };
@@ -187,7 +187,7 @@ impl Worker {
             if self.snapshots.under_way.is_none() {
                 let Some(id) = left.pop() else { return Ok(()) };
                 let Some(partition) = self.partitions.get(&id) else { continue };
-                let at = self.protocol.snapshot_at(&id);
+                let at = self.protocol.snapshot_at(&id).filter(|_| partition.halted().is_none());
                 let Some(position) = at.filter(|at| partition.snapshot != Some(*at)) else {
                     continue;
                 };

@@ -35,7 +35,9 @@ struct Grant {
 
 impl Restricted {
     fn new() -> Self {
-        let pipeline = Pipeline::copy("card-features.yaml", 2, |text| text);
+        let pipeline = Pipeline::copy("card-features.yaml", 2, |text| {
+            text + "expectations:\n  every: 1m\n  quality_topic: q\n  expect: [{ records: { min: 1 } }]\n"
+        });
         let path = pipeline.directory.path().join("millstream.yaml");
         let text = format!(
             "kafka:\n  bootstrap_servers: {}\n  properties:\n    security.protocol: SASL_SSL\n    \
@@ -51,12 +53,12 @@ impl Restricted {
 
     /// Runs `deploy/kafka/acls.sh` for the pipeline and returns what it prints.
     fn acls(&self, arguments: &[&str]) -> String {
-        let Pipeline { name, input, output, dead_letter, .. } = &self.pipeline;
+        let Pipeline { name, input, output, dead_letter, quality, .. } = &self.pipeline;
         let principal = format!("User:{}", variable("KAFKA_ACL_USER"));
         let printed = Command::new("deploy/kafka/acls.sh")
             .args(["--bootstrap", &cluster::bootstrap(), "--principal", &principal])
             .args(["--pipeline", name, "--input", input, "--output", output])
-            .args(["--dead-letter", dead_letter])
+            .args(["--dead-letter", dead_letter, "--quality", quality])
             .args(arguments)
             .env("KAFKA_ACLS", format!("tests/kafka/broker.sh tool {ACL_COMMAND}"))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -202,7 +204,7 @@ fn the_permissions_of_acls_sh_are_enough_and_each_is_needed() {
     assert_eq!((code, said.as_str()), (0, "sent 1, refused 0\n"));
 
     let grants = restricted.grants(&["--dlq"]);
-    assert_eq!(grants.len(), 10, "{grants:?}");
+    assert_eq!(grants.len(), 12, "{grants:?}");
     for grant in &grants {
         let Grant { resource, name: of, operation, .. } = grant;
         let is = |topic: &str, needed: &str| of == topic && operation == needed;

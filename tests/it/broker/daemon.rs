@@ -39,6 +39,7 @@ pub(super) struct Pipeline {
     pub(super) input: String,
     pub(super) output: String,
     pub(super) dead_letter: String,
+    pub(super) quality: String,
 }
 
 impl Pipeline {
@@ -71,6 +72,8 @@ impl Pipeline {
                 rename(line, &topic("out"))
             } else if line.starts_with("dead_letter: {") {
                 rename(line, &topic("dlq"))
+            } else if line.trim_start().starts_with("quality_topic: ") {
+                format!("  quality_topic: {}", topic("quality"))
             } else {
                 line.to_owned()
             };
@@ -79,10 +82,14 @@ impl Pipeline {
         let file = directory.path().join("pipeline.yaml");
         std::fs::write(&file, lines.join("\n") + "\n").unwrap();
         let (input, output, dead_letter) = (topic("in"), topic("out"), topic("dlq"));
+        let quality = topic("quality");
+        if text.contains("quality_topic: ") {
+            cluster::create(&quality, partitions, &[]);
+        }
         cluster::create(&input, partitions, &[("max.message.bytes", "31000000")]);
         cluster::create(&output, partitions, &[("max.message.bytes", "2000000")]);
         cluster::create(&dead_letter, partitions, &[("max.message.bytes", "31000000")]);
-        Self { directory, file, name, input, output, dead_letter }
+        Self { directory, file, name, input, output, dead_letter, quality }
     }
 }
 

@@ -28,7 +28,7 @@ fn fill(topic: &str, messages: usize) {
 }
 
 fn spread(topic: &str, messages: usize, partitions: usize) {
-    let topics = Topics { output: topic.to_owned(), dead_letter: None };
+    let topics = Topics { output: topic.to_owned(), dead_letter: None, quality: None };
     let mut sink = Sink::open(&kafka::producer_config(&properties(), 1_000_000), &topics).unwrap();
     let outbox = outbox(messages, partitions);
     assert_eq!(sink.send(&outbox, 0).unwrap().next, messages);
@@ -58,7 +58,7 @@ fn outbox(messages: usize, partitions: usize) -> Outbox {
 fn nothing_is_handed_over_while_something_is_under_way() {
     let nobody =
         ClientProperties::new([("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())]);
-    let topics = Topics { output: "t".to_owned(), dead_letter: None };
+    let topics = Topics { output: "t".to_owned(), dead_letter: None, quality: None };
     let mut sink = Sink::open(&kafka::producer_config(&nobody, 1_000_000), &topics).unwrap();
     let outbox = outbox(20, 1);
     // A notice that just comes in counts too.

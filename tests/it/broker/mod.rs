@@ -24,6 +24,7 @@ mod acls;
 mod connect;
 mod dead_letters;
 mod edges;
+mod expectations;
 mod faults;
 mod flights;
 mod forgotten;

@@ -92,6 +92,16 @@ impl Operator {
         Ok(self.change(committed, offset, &metadata, decision))
     }
 
+    /// The position without what halted the partition there.
+    pub fn plan_resume(&self) -> Result<Change, OperatorError> {
+        let (_, _, committed, metadata) = self.standing()?;
+        let Some(halted) = metadata.halted else { return Err(OperatorError::NotHalted) };
+        let stop = halted.stop(committed, &self.recovery.rules.expectations);
+        let decision = format!("goes on at offset {committed}, although {stop}");
+        let metadata = Metadata { halted: None, ..metadata };
+        Ok(self.change(committed, committed, &metadata, decision))
+    }
+
     fn change(&self, before: i64, offset: i64, metadata: &Metadata, decision: String) -> Change {
         let metadata = metadata.to_string();
         assert!(metadata.len() < 4096, "the limit of ranges keeps metadata short");

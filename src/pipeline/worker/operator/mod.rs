@@ -61,6 +61,9 @@ pub enum OperatorError {
          last, or run this one with --migrate first"
     )]
     OtherDefinition,
+    /// Nothing halted it.
+    #[error("no expectation has halted the partition: `partition show` says how it stands")]
+    NotHalted,
     /// The range is empty, or not in the log.
     #[error("offsets {from} to before {to} cannot be skipped: the log ends at {high}")]
     Range {

@@ -83,6 +83,8 @@ pub(super) struct Rules {
     pub(super) accept_growth: bool,
     pub(super) cluster: Option<String>,
     pub(super) platform: u32,
+    /// Names of what the pipeline file expects.
+    pub(super) expectations: Vec<String>,
 }
 
 /// What was found out about a partition.
@@ -158,6 +160,9 @@ pub(super) fn decide(facts: &Facts<'_>, rules: &Rules) -> Result<Start, Stop> {
     if !start.fresh && !same && !rules.migrate {
         let (ours, theirs) = (rules.state_hash, metadata.state_hash);
         return Err(Stop::OtherDefinition { ours, theirs });
+    }
+    if let Some(halted) = metadata.halted.filter(|_| !start.fresh) {
+        return Err(halted.stop(start.committed.offset, &rules.expectations));
     }
     if start.empty_from().is_none() && start.snapshots.is_empty() {
         return Err(start.gap());

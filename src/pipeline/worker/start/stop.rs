@@ -1,6 +1,8 @@
 //! Why a partition cannot begin or go on.
 
 use crate::state::snapshot::LogPosition;
+use chrono::{DateTime, SecondsFormat};
+use std::fmt;
 
 /// A person decides; nothing is skipped or read twice by accident.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +141,19 @@ pub enum Stop {
         /// The offset behind the last.
         to: i64,
     },
+    /// An expectation with the severity `halt` was not met.
+    #[error(
+        "the expectation `{expectation}` was not met{window}: everything before offset {offset} is \
+         published and committed, nothing behind it is; `millstream partition resume` goes on there"
+    )]
+    ExpectationNotMet {
+        /// Its name.
+        expectation: String,
+        /// The window that did not meet it.
+        window: Within,
+        /// Where the partition goes on once it may.
+        offset: i64,
+    },
     /// The topic got more partitions.
     #[error(
         "the topic had {before} partitions and now has {now}: keys have moved between partitions, \
@@ -170,6 +185,28 @@ impl Stop {
             Self::OtherCluster { .. } => "OTHER_CLUSTER",
             Self::PartitionsGrew { .. } => "PARTITIONS_GREW",
             Self::FoldFailed { .. } => "FOLD_FAILED",
+            Self::ExpectationNotMet { .. } => "EXPECTATION_NOT_MET",
         }
+    }
+}
+
+/// A window of event time in microseconds, if there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within(Option<(i64, i64)>);
+
+impl From<Option<(i64, i64)>> for Within {
+    fn from(window: Option<(i64, i64)>) -> Self {
+        Self(window)
+    }
+}
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((begin, end)) = self.0 else { return f.write_str(" by a record") };
+        let time = |us| {
+            let time = DateTime::from_timestamp_micros(us);
+            time.map_or(us.to_string(), |t| t.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        };
+        write!(f, " in the window from {} to {}", time(begin), time(end))
     }
 }

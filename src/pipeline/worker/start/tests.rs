@@ -12,6 +12,7 @@ fn rules() -> Rules {
         accept_growth: false,
         cluster: Some("here".to_owned()),
         platform: 1,
+        expectations: vec!["amount_mean".to_owned()],
     }
 }
 

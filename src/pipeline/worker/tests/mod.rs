@@ -97,6 +97,7 @@ fn worker_of(broker: &Embedded, definition: &Arc<Definition>, inputs: &[String])
     let topics = Topics {
         output: "card.features".to_owned(),
         dead_letter: Some("card.transactions.dlq".to_owned()),
+        quality: None,
     };
     let source = Source::join(&kafka::consumer_config(&properties, &group), inputs).unwrap();
     let sink = Sink::open(&kafka::producer_config(&properties, 1_000_000), &topics).unwrap();
