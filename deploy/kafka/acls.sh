@@ -2,9 +2,9 @@
 # Grants a principal what a pipeline needs, and nothing else.
 #
 #   acls.sh --bootstrap HOST:PORT --principal User:NAME --pipeline NAME \
-#       --input TOPIC[,TOPIC..] --output TOPIC [--dead-letter TOPIC] [OPTION..]
+#       --input TOPIC[,TOPIC..] --output TOPIC [--dead-letter TOPIC] [--quality TOPIC] [OPTION..]
 #
-#   --create-topics          for `create_topics: true`: may create the output and dead-letter topics
+#   --create-topics          for `create_topics: true`: may create the output, dead-letter and quality topics
 #   --dlq                    for `millstream dlq`: may read dead letters and write to the input
 #   --remove                 takes all of it away instead
 #   --print                  prints one permission a line (resource, name, pattern, operation) and
@@ -20,7 +20,7 @@ set -euo pipefail
 
 usage() { sed -n '2,/^set/{s/^# \{0,1\}//;/^set/!p}' "${BASH_SOURCE[0]}" >&2; exit 64; }
 
-bootstrap="" principal="" pipeline="" input="" output="" dead_letter=""
+bootstrap="" principal="" pipeline="" input="" output="" dead_letter="" quality=""
 create_topics=false dlq=false change=--add print=false config=()
 while [[ $# -gt 0 ]]; do
     case $1 in
@@ -37,6 +37,7 @@ while [[ $# -gt 0 ]]; do
         --input) input=$2 ;;
         --output) output=$2 ;;
         --dead-letter) dead_letter=$2 ;;
+        --quality) quality=$2 ;;
         --command-config) config=(--command-config "$2") ;;
         *) usage ;;
     esac
@@ -86,5 +87,6 @@ permit topic "$output" literal Write DescribeConfigs "${create[@]}"
 if [[ -n $dead_letter ]]; then
     permit topic "$dead_letter" literal Write DescribeConfigs "${create[@]}" "${write_more[@]}"
 fi
+if [[ -n $quality ]]; then permit topic "$quality" literal Write DescribeConfigs "${create[@]}"; fi
 permit group "$pipeline" literal Read
 permit transactional-id "$pipeline-" prefixed Write
