@@ -105,7 +105,8 @@ proptest! {
         records in streams(150, 25).prop_map(moderate),
         sizes in proptest::collection::vec(0..50_usize, 0..6),
     ) {
-        for shape in SHAPES {
+        // In a map a session is one of all categories.
+        for shape in SHAPES.into_iter().filter(|shape| !shape.starts_with("session")) {
             let more = "share: { where: \"x > 0\" }";
             let listed = "by: { column: text, values: [a, bb, \"\"] }";
             let mut declared = build(&spec(shape, listed, &COMPUTED, more));
