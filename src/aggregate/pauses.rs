@@ -173,12 +173,12 @@ mod tests {
             buffer.expire(now - 3_000, retention, &mut pool);
             buffer.insert(event, &mut pool);
             list.push(event);
-            if i % 401 != 0 {
+            if i % 1_301 != 0 {
                 continue;
             }
             list.retain(|event| event.time >= now - 3_000 - SPAN);
             list.sort_by_key(|event| event.time);
-            for ask in 0..40_i64 {
+            for ask in 0..42_i64 {
                 let time = if ask < 4 { now } else { now - mixed * ask % 60_000 };
                 let gap = [3, 5, 9, 30, 200, 700, 2_000][usize::try_from(ask % 7).unwrap()];
                 let within = [500, 9_000, SPAN][usize::try_from(ask % 3).unwrap()];
