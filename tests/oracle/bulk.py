@@ -43,7 +43,7 @@ def vectors(binary, schema, source, specs, columns, lines):
         command = [binary, "replay", folder / "pipeline.yaml", "--input", folder / "in.jsonl"]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
     text = answer.stdout.translate({ord("["): None, ord("]"): None})
-    made = pd.read_csv(io.StringIO(text), header=None, names=["n", *columns], na_values="null", float_precision="round_trip")
+    made = pd.read_csv(io.StringIO(text), header=None, names=["n", *columns], na_values="null")
     assert len(made) == len(lines), f"{len(made)} vectors of {len(lines)} records: {answer.stderr}"
     return made.sort_values("n", ignore_index=True)
 
