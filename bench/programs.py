@@ -74,11 +74,14 @@ def renamed(text: str, names: dict[str, str]) -> str:
     return text
 
 
-def pipeline(job: Job, source: str) -> pathlib.Path:
-    """The pipeline file under names of its own, its schema beside it."""
+def pipeline(job: Job, source: str, order: str = "arrival") -> pathlib.Path:
+    """The pipeline file under names of its own, its schema beside it. In event time with peers it does what
+    Flink's OVER does: its windows are closed on both sides anyhow."""
+    orders = {"arrival": "order: arrival", "event_time": "order: event_time\n  peers: true"}
     text = renamed(PIPELINE.read_text("utf-8"), {
         "pipeline: card-features": f"pipeline: {job.name}", "topics: [card.transactions]": f"topics: [{source}]",
-        "topic: card.features": f"topic: {job.output}", "topic: card.transactions.dlq": f"topic: {job.dead_letter}"})
+        "topic: card.features": f"topic: {job.output}", "topic: card.transactions.dlq": f"topic: {job.dead_letter}",
+        orders["arrival"]: orders[order]})
     schema = PIPELINE.with_name("card-transaction.schema.json")
     (job.work / schema.name).write_bytes(schema.read_bytes())
     path = job.work / "pipeline.yaml"
@@ -93,9 +96,9 @@ def settings_of(setting: Setting, name: str, work: pathlib.Path, workers: int) -
     return [word for value in values for word in ("--set", value)]
 
 
-def millstream(delivery: str, workers: int) -> Callable[[Setting, Job], Commands]:
+def millstream(delivery: str, workers: int, order: str = "arrival") -> Callable[[Setting, Job], Commands]:
     def commands(setting: Setting, job: Job) -> Commands:
-        return [[str(setting.millstream), "run", str(pipeline(job, setting.source)), "--delivery", delivery,
+        return [[str(setting.millstream), "run", str(pipeline(job, setting.source, order)), "--delivery", delivery,
                  *settings_of(setting, job.name, job.work, workers)]]
 
     return commands
@@ -143,6 +146,10 @@ OURS = [
     Program("millstream, at_least_once", lambda _: "", millstream("at_least_once", WIDTH), is_peer=False),
     Program("millstream, exactly_once, 1 worker", lambda _: "", millstream("exactly_once", 1), is_peer=False),
     Program("millstream, exactly_once", lambda _: "", millstream("exactly_once", WIDTH), is_peer=False),
+    Program("millstream in event time, at_least_once", lambda _: "", millstream("at_least_once", WIDTH, "event_time"),
+            order="event_time", is_peer=False),
+    Program("millstream in event time, exactly_once", lambda _: "", millstream("exactly_once", WIDTH, "event_time"),
+            order="event_time", is_peer=False),
 ]
 STREAMS = [
     Program(f"Kafka Streams, {guarantee}", lambda s: jar_version(s, "kafka-streams", "kafka-streams"),
