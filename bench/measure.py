@@ -107,7 +107,9 @@ def watch(program: Running, published: Callable[[], int], total: int, whole: boo
     first_s, begin = 0.0, None
     while True:
         # Of a topic that is not known everywhere yet the end is -1.
-        now, done = time.monotonic(), max(0, published())
+        # The first answer may take long, so the clock is read behind it.
+        done = max(0, published())
+        now = time.monotonic()
         if done and not first_s:
             first_s = now - program.began
         warm = done >= total / 10 or (first_s and now - program.began - first_s >= WARM_S)
