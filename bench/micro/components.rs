@@ -7,12 +7,13 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use millstream::{
-    batch::Rejections,
+    batch::{Rejections, Rows},
     clean::{self, OPERATORS},
-    feature::{self, FEATURES},
+    feature::{FEATURES, Features, requests},
     registry::Node,
+    window::Windows,
 };
-use millstream_micro::{EVENTS, KEYS, ROWS, rows, schema};
+use millstream_micro::{BEHIND_US, EVENTS, KEYS, ROWS, rows, schema};
 use std::time::Duration;
 
 fn cleaners(c: &mut Criterion) {
@@ -39,23 +40,33 @@ fn cleaners(c: &mut Criterion) {
     group.finish();
 }
 
+/// A feature that asks `window` to remember is timed with what that remembers for it.
 fn features(c: &mut Criterion) {
     let mut group = c.benchmark_group("features");
     group.throughput(Throughput::Elements(u64::from(ROWS)));
-    let rows = rows(0, 0);
-    let schema = schema();
-    let event_time = Some(schema.index_of("ts").expect("a column of that name"));
+    let event_time = Some(schema().index_of("ts").expect("a column of that name"));
     for component in FEATURES {
-        let options = Node::parse(component.example).expect("it is YAML");
-        let built = (component.build)(&options, &feature::Input { schema: &schema, event_time });
-        let feature = built.unwrap_or_else(|problem| panic!("{}: {problem}", component.name));
-        let (mut out, mut failed) = (Vec::new(), Vec::new());
+        let list = format!("[{{ {}: {} }}]", component.name, component.example);
+        let list = Node::parse(&list).expect("it is YAML");
+        let list = list.as_list().expect("a list");
+        let asked = requests(list);
+        let windows = Windows::build(&[], &schema(), BEHIND_US).expect("no windows");
+        let mut windows = windows.remember(&asked);
+        let features = Features::build(list, &windows.schema(), event_time)
+            .unwrap_or_else(|problems| panic!("{}: {problems:?}", component.name));
+        let mut first = 0;
+        let mut next = || {
+            first += i64::from(ROWS);
+            rows(first, 0)
+        };
         group.bench_function(component.name, |b| {
-            b.iter(|| {
-                out.clear();
-                failed.clear();
-                feature.advance(&rows.columns, &rows.event_times, &mut out, &mut failed);
-            });
+            let through = |mut rows: Rows| {
+                if !asked.is_empty() {
+                    rows = windows.advance(rows, &mut Rejections::default());
+                }
+                features.advance(&rows.columns, &rows.event_times)
+            };
+            b.iter_batched(&mut next, through, BatchSize::LargeInput);
         });
     }
     group.finish();
