@@ -13,8 +13,9 @@ mod recursions;
 mod tiles;
 
 use super::*;
+use crate::registry::Node;
 use arrow::array::{Array, AsArray, Float64Array, StringArray};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use proptest::prelude::*;
 
 /// A record as the tests write it.

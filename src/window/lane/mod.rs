@@ -1,5 +1,7 @@
 //! A lane: what is buffered of each key for all windows over the same input.
 
+mod saved;
+
 use super::{
     extent::{Extent, Own, Shape},
     input::{Input, Read},
@@ -8,18 +10,14 @@ use super::{
 use crate::{
     aggregate::{
         Content, Event, EventBuffer, Held, Interned, Kind, Needs, Pair, Pairs, Place, Pool,
-        Retention, SavedBuffers, SavedTiles, Scan, Summary, Texts, Tiles, read_keys,
-        restore_buffers, restore_tiles,
+        Retention, Scan, Summary, Texts, Tiles, read_keys,
     },
     batch::{Rows, Slot},
-    state::{
-        Paged, READ_AHEAD_ROWS,
-        snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Type},
-    },
+    state::{Paged, READ_AHEAD_ROWS},
 };
 use arrow::array::{ArrayRef, AsArray};
 use hashbrown::HashMap;
-use std::{hint::black_box, io};
+use std::hint::black_box;
 
 /// One window over a lane.
 #[derive(Debug)]
@@ -60,23 +58,6 @@ pub(super) fn is_peer_of_next(rows: &Rows, row: usize) -> bool {
         && rows.event_times[row] == rows.event_times[next]
         && by_time(row)
         && by_time(next)
-}
-
-const PROGRESS: &[Column] = &[("slots", Type::Word)];
-
-/// A lane as it was.
-pub(super) struct SavedLane {
-    slots: usize,
-    kept: Box<dyn Saved>,
-}
-
-impl Saved for SavedLane {
-    fn save(&self, out: &mut Saver<'_>) -> io::Result<()> {
-        let mut progress = out.table("progress", PROGRESS);
-        progress.row(&[Cell::Word(self.slots as u64)])?;
-        progress.finish()?;
-        self.kept.save(out)
-    }
 }
 
 /// One event buffer per key, shared by all windows over the same input.
@@ -349,37 +330,6 @@ impl Lane {
     /// Bytes of a key without what it holds.
     pub(super) fn slot_bytes(&self) -> usize {
         if self.tiled.is_some() { size_of::<Tiles>() } else { size_of::<EventBuffer>() }
-    }
-
-    /// Holds on to what it keeps as it is.
-    pub(super) fn capture(&self) -> SavedLane {
-        let kept: Box<dyn Saved> = match &self.tiled {
-            Some(tiled) => Box::new(SavedTiles::capture(&tiled.by_slot)),
-            None => Box::new(SavedBuffers::capture(&self.buffers, &self.pool, &self.interned)),
-        };
-        SavedLane { slots: self.slots, kept }
-    }
-
-    /// Takes over the buffers that a snapshot holds; keys have `slots` slots.
-    pub(super) fn restore(
-        &mut self,
-        section: &Section<'_>,
-        slots: Slot,
-    ) -> Result<(), SnapshotError> {
-        self.pool = self.new_pool();
-        self.interned = Interned::new(self.input.kinds());
-        let progress = section.single("progress", PROGRESS)?;
-        let seen: Slot = progress.word(0)?;
-        progress.check(seen <= slots, "slots without a key")?;
-        self.slots = seen as usize;
-        let (pool, interned) = (&mut self.pool, &mut self.interned);
-        let ranges = self.input.ranges();
-        if let Some(Tiled { resolution_us, by_slot }) = &mut self.tiled {
-            *by_slot = restore_tiles(section, seen, *resolution_us, &ranges[0], pool)?;
-        } else {
-            self.buffers = restore_buffers(section, seen, ranges, pool, interned)?;
-        }
-        Ok(())
     }
 
     /// All that outlives a batch.
