@@ -59,7 +59,8 @@ fn an_event_takes_at_most_24_bytes_and_a_key_200_beside() {
     let few = [1, 5, 8, 17, 33, 36, 49].map(|events| (events, false));
     let more = [57, 70, 129, 260, 1_000].map(|events| (events, false));
     for (events, late) in few.into_iter().chain(more).chain([(36, true), (1_000, true)]) {
-        let keys = (5_000 / events).clamp(4, 120);
+        // Enough that what there is once, whoever the keys are, is little of each.
+        let keys = (20_000 / events).clamp(16, 480);
         let (bytes, gauge) = held(events, keys, late);
         // One event more lies on the end of the window, which is closed on both sides; with the
         // lateness two hours are kept.
