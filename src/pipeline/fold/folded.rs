@@ -14,7 +14,7 @@ pub struct Folded {
     pub rows: Rows,
     /// The records that left, in the order of the batch, each with its settled policy.
     pub rejected: Vec<Rejected>,
-    /// What became of the records. [`Emitter::emit`](super::Emitter::emit) completes it.
+    /// What became of the records. [`Emitter::emit`](crate::pipeline::Emitter::emit) completes it.
     pub totals: Totals,
     /// The records that leave in order of event time: rejected ones, and those that were released,
     /// in the order of their triggers.
