@@ -173,20 +173,16 @@ impl Lane {
             };
             let event = Event { time: rows.event_times[row], key, valid };
             let taken = Taken { slot: rows.slots[row], event, stored: valid || keeps_all };
-            let place = if self.tiled.is_some() {
-                self.insert_into_tiles(taken, rows.watermarks[row]);
-                None
-            } else {
-                Some(self.insert(rows.slots[row], rows.watermarks[row], event, keeps_all))
-            };
-            run.push(taken);
-            match place {
-                _ if peers && is_peer_of_next(rows, row) => continue,
-                None => run.iter().for_each(|taken| self.look_at_tiles(*taken)),
-                Some(_) if peers => self.look_at_each_other(&run),
-                Some(place) => self.look(taken, Seen { place, peers_end: None, behind: 0 }),
+            let place = self.put_in(taken, rows.watermarks[row]);
+            if !peers {
+                self.look_alone(taken, place);
+                continue;
             }
-            run.clear();
+            run.push(taken);
+            if !is_peer_of_next(rows, row) {
+                self.look_at_each_other(&run);
+                run.clear();
+            }
         }
     }
 
@@ -213,31 +209,40 @@ impl Lane {
         black_box(buffers.fold(0, |read, buffer| read ^ buffer.touch()));
     }
 
-    fn insert_into_tiles(&mut self, taken: Taken, watermark: i64) {
-        self.slots = self.slots.max(taken.slot as usize + 1);
-        let reach = self.retention.time_us.expect("only windows by time have tiles");
-        let oldest = watermark.saturating_sub(reach);
-        let tiled = self.tiled.as_mut().expect("it has tiles");
-        tiled.insert((taken.slot, taken.event), oldest, &mut self.windows, &mut self.pool);
-    }
-
     /// Leaves the summaries of one record that is in its tile.
     fn look_at_tiles(&mut self, taken: Taken) {
         let tiled = self.tiled.as_ref().expect("it has tiles");
         tiled.look((taken.slot, taken.event), &mut self.windows, &self.pool);
     }
 
-    /// Puts one record in and says where it lies, or would. What lies outside the retention leaves
-    /// first, by the record's own watermark, so that batches do not show; that of an earlier late
-    /// record goes the same way.
-    fn insert(&mut self, slot: Slot, watermark: i64, event: Event, keeps_all: bool) -> Place {
+    /// Puts one record in and says where it lies, or would; tiles have no places. What lies outside
+    /// the retention leaves first, by the record's own watermark, so that batches do not show; that
+    /// of an earlier late record goes the same way.
+    #[inline]
+    fn put_in(&mut self, taken: Taken, watermark: i64) -> Option<Place> {
+        let Taken { slot, event, stored } = taken;
         self.slots = self.slots.max(slot as usize + 1);
+        if let Some(tiled) = &mut self.tiled {
+            let reach = self.retention.time_us.expect("only windows by time have tiles");
+            let oldest = watermark.saturating_sub(reach);
+            tiled.insert((slot, event), oldest, &mut self.windows, &mut self.pool);
+            return None;
+        }
         let buffer = self.buffers.get_mut(slot);
         buffer.expire(watermark, self.retention, &mut self.pool);
-        if event.valid || keeps_all {
+        Some(if stored {
             buffer.insert(event, &mut self.pool)
         } else {
             buffer.seek(event.time.saturating_add(1))
+        })
+    }
+
+    /// Leaves the summaries of one record that sees none behind it.
+    #[inline]
+    fn look_alone(&mut self, taken: Taken, place: Option<Place>) {
+        match place {
+            Some(place) => self.look(taken, Seen { place, peers_end: None, behind: 0 }),
+            None => self.look_at_tiles(taken),
         }
     }
 
@@ -280,6 +285,12 @@ impl Lane {
     /// Leaves the summaries of records of one event time, which are all in the buffers: each sees
     /// the others of its key.
     fn look_at_each_other(&mut self, run: &[Taken]) {
+        if self.tiled.is_some() {
+            for taken in run {
+                self.look_at_tiles(*taken);
+            }
+            return;
+        }
         // Of each record, how many of its key lie behind it, and how many of them are valid.
         let mut behind = vec![(0, 0); run.len()];
         if run.len() > 1 {
