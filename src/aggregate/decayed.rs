@@ -86,10 +86,6 @@ impl Recursive for Decayed {
         self.decay.describe()
     }
 
-    fn horizon(&self) -> Horizon {
-        self.decay.depth()
-    }
-
     fn depth(&self) -> Horizon {
         self.decay.depth()
     }

@@ -98,10 +98,6 @@ impl Recursive for Spread {
         self.decay().describe()
     }
 
-    fn horizon(&self) -> Horizon {
-        self.decay().depth()
-    }
-
     fn depth(&self) -> Horizon {
         self.decay().depth()
     }

@@ -83,10 +83,6 @@ impl Recursive for Ewma {
         self.decay().describe()
     }
 
-    fn horizon(&self) -> Horizon {
-        self.decay().depth()
-    }
-
     fn depth(&self) -> Horizon {
         self.decay().depth()
     }

@@ -103,10 +103,6 @@ impl Recursive for Learned {
         }
     }
 
-    fn horizon(&self) -> Horizon {
-        self.depth()
-    }
-
     fn depth(&self) -> Horizon {
         self.decay.as_ref().map_or(Horizon::Forever, Decay::depth)
     }

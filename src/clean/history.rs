@@ -2,8 +2,8 @@
 
 use crate::{
     aggregate::{
-        Event, EventBuffer, Held, Interned, Kind, Needs, Pool, Retention, SavedBuffers, key_range,
-        restore_buffers,
+        Event, EventBuffer, Held, Interned, Kind, Needs, Per, Pool, Retention, SavedBuffers,
+        key_range, restore_buffers,
     },
     batch::Slot,
     state::{
@@ -12,38 +12,7 @@ use crate::{
     },
 };
 use arrow::datatypes::DataType;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use std::ops::RangeInclusive;
-
-/// Whose values make the statistics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Per {
-    /// Those of the entity key.
-    #[default]
-    Key,
-    /// Those of all keys of the partition.
-    Partition,
-}
-
-impl Per {
-    /// Where the state of a key is kept.
-    pub(super) fn home(self, slot: Slot) -> Slot {
-        match self {
-            Self::Key => slot,
-            Self::Partition => 0,
-        }
-    }
-
-    /// The slots that state can lie in, of a fold with so many.
-    pub(super) fn homes(self, slots: Slot) -> Slot {
-        match self {
-            Self::Key => slots,
-            Self::Partition => 1,
-        }
-    }
-}
 
 /// What [`Histories::statistics`] asks of a buffer.
 pub(super) const MOMENTS: Needs = Needs { moments: true, ..Needs::NONE };

@@ -24,6 +24,7 @@ mod trim;
 mod upper;
 
 // What operators are made of.
+mod by_slot;
 mod column;
 mod constant;
 mod failure;

@@ -138,10 +138,7 @@ impl Memory {
 
     /// How long after its last row a key is needed.
     pub(super) fn horizon(&self) -> Horizon {
-        match self.per {
-            Per::Key => self.horizon,
-            Per::Partition => Horizon::Stateless,
-        }
+        self.per.horizon(self.horizon)
     }
 
     /// How far before a row others may lie that it depends on.
@@ -172,8 +169,7 @@ impl Memory {
         section: &Section<'_>,
         slots: Slot,
     ) -> Result<(), SnapshotError> {
-        let slots = if self.per == Per::Key { slots } else { 1 };
-        self.states.restore(section, slots)
+        self.states.restore(section, self.per.homes(slots))
     }
 
     /// All that outlives a batch.

@@ -44,8 +44,10 @@ pub trait Recursive: Send + Debug {
     fn describe(&self) -> String;
 
     /// How long after the last value of a key what is known of it means anything, if nothing else
-    /// is asked for.
-    fn horizon(&self) -> Horizon;
+    /// is asked for: as long as it counts.
+    fn horizon(&self) -> Horizon {
+        self.depth()
+    }
 
     /// How far back from the last value of a key others lie that still count.
     fn depth(&self) -> Horizon;
@@ -72,11 +74,38 @@ pub struct Asked {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
-    /// Those of the record's key: the default.
+    /// Those of the entity key.
     #[default]
     Key,
-    /// Those of the partition.
+    /// Those of all keys of the partition.
     Partition,
+}
+
+impl Per {
+    /// Where what belongs to a key is kept.
+    pub fn home(self, slot: Slot) -> Slot {
+        match self {
+            Self::Key => slot,
+            Self::Partition => 0,
+        }
+    }
+
+    /// The slots that it can lie in, of a fold with so many.
+    pub fn homes(self, slots: Slot) -> Slot {
+        match self {
+            Self::Key => slots,
+            Self::Partition => 1,
+        }
+    }
+
+    /// How long after its last row a key is needed for what is needed so long itself: what the
+    /// partition has goes with no key.
+    pub fn horizon(self, kept: Horizon) -> Horizon {
+        match self {
+            Self::Key => kept,
+            Self::Partition => Horizon::Stateless,
+        }
+    }
 }
 
 /// How a recursive aggregate is kept, as the pipeline file says it.

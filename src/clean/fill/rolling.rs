@@ -4,11 +4,11 @@
 //! before. Means and medians leave NaN and infinity out, modes NaN.
 
 use crate::{
-    aggregate::{Interpolation, Kind, Needs, float_key, quantile, read_keys, write_keys},
+    aggregate::{Interpolation, Kind, Needs, Per, float_key, quantile, read_keys, write_keys},
     batch::{Rows, Slot},
     clean::{
         column::wrong_type,
-        history::{Histories, MOMENTS, Per},
+        history::{Histories, MOMENTS},
     },
     registry::{Position, Problem},
     state::{

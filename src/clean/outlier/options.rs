@@ -7,10 +7,10 @@ use super::{
     rolling::{Fence, Rolling},
 };
 use crate::{
-    aggregate::Needs,
+    aggregate::{Needs, Per},
     clean::{
         clip::Range,
-        history::{Histories, MOMENTS, Per},
+        history::{Histories, MOMENTS},
     },
     registry::{self, Node, Problem, Span},
 };

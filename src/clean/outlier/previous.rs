@@ -6,14 +6,17 @@
 
 use super::judge::{Place, Value};
 use crate::{
+    aggregate::Per,
     batch::Slot,
-    clean::{clip::Range, history::Per},
+    clean::{
+        by_slot::{BySlot, Entry},
+        clip::Range,
+    },
     state::{
-        Horizon, Paged,
-        snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Type},
+        Horizon,
+        snapshot::{Cell, Column, Saved, Section, SnapshotError, Table, Type},
     },
 };
-use std::io;
 
 /// A value that was seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,12 +30,9 @@ struct Seen {
 /// The newest value of each key, by offset.
 #[derive(Debug)]
 pub(super) struct Previous {
-    per: Per,
     within_us: Option<i64>,
     rule: Rule,
-    by_slot: Paged<Seen, 64>,
-    /// Slots with a value.
-    count: usize,
+    by_slot: BySlot<Seen>,
 }
 
 /// What is wrong with a value.
@@ -63,19 +63,19 @@ impl Rule {
 impl Previous {
     /// No values yet. A value before is looked at if it is at most `within_us` away.
     pub(super) fn new(rule: Rule, per: Per, within_us: Option<i64>) -> Self {
-        Self { per, within_us, rule, by_slot: Paged::default(), count: 0 }
+        Self { within_us, rule, by_slot: BySlot::new(per) }
     }
 
     /// The range that `value` would have had to lie in, if it is an outlier; then it enters.
     pub(super) fn judge(&mut self, place: Place, value: Value) -> Option<Range> {
         let before = self.before(place);
         if value.number.is_nan() {
-            self.put(place.slot, Seen::default());
+            self.by_slot.put(place.slot, Seen::default());
             return None;
         }
         let same = before.filter(|seen| seen.key == value.key);
         let run = same.map_or(1, |seen| (seen.run + 1).min(self.rule.run_max()));
-        self.put(place.slot, Seen { time: place.time, key: value.key, run });
+        self.by_slot.put(place.slot, Seen { time: place.time, key: value.key, run });
         match self.rule {
             Rule::Rate { max } => too_fast(before?, place.time, value, max),
             Rule::Stuck { count } => {
@@ -86,26 +86,17 @@ impl Previous {
 
     /// The value before, if it is near enough. The watermark decides as expiry does.
     fn before(&self, place: Place) -> Option<Seen> {
-        let seen = self.by_slot.get(self.per.home(place.slot)).filter(|seen| seen.run > 0)?;
+        let seen = self.by_slot.get(place.slot)?;
         let is_near = self.within_us.is_none_or(|within_us| {
             let oldest = place.time.max(place.watermark).saturating_sub(within_us);
             seen.time >= oldest && seen.time.saturating_sub(place.time) <= within_us
         });
-        is_near.then_some(*seen)
-    }
-
-    fn put(&mut self, slot: Slot, seen: Seen) {
-        let place = self.by_slot.get_mut(self.per.home(slot));
-        self.count = self.count + usize::from(seen.run > 0) - usize::from(place.run > 0);
-        *place = seen;
+        is_near.then_some(seen)
     }
 
     /// How long a key is needed.
     pub(super) fn horizon(&self) -> Horizon {
-        match self.per {
-            Per::Key => self.within_us.map_or(Horizon::Forever, Horizon::For),
-            Per::Partition => Horizon::Stateless,
-        }
+        self.by_slot.per().horizon(self.within_us.map_or(Horizon::Forever, Horizon::For))
     }
 
     /// How far before a record others may lie that its judgement depends on.
@@ -117,24 +108,22 @@ impl Previous {
 
     /// Forgets a key; a partition is never forgotten.
     pub(super) fn forget(&mut self, slot: Slot) {
-        if self.per == Per::Key && self.by_slot.get(slot).is_some_and(|seen| seen.run > 0) {
-            self.put(slot, Seen::default());
-        }
+        self.by_slot.forget(slot);
     }
 
     /// Bytes of the values.
     pub(super) fn bytes(&self) -> usize {
-        self.count * size_of::<Seen>()
+        self.by_slot.bytes()
     }
 
     /// Of these, bytes that become less with keys.
     pub(super) fn key_bytes(&self) -> usize {
-        if self.per == Per::Key { self.bytes() } else { 0 }
+        self.by_slot.key_bytes()
     }
 
     /// Holds on to the values as they are.
     pub(super) fn capture(&self) -> impl Saved + 'static {
-        SavedPrevious(self.by_slot.clone())
+        self.by_slot.capture()
     }
 
     /// Takes over the values that a snapshot holds.
@@ -143,20 +132,11 @@ impl Previous {
         section: &Section<'_>,
         slots: Slot,
     ) -> Result<(), SnapshotError> {
-        (self.by_slot, self.count) = (Paged::default(), 0);
-        let mut rows = section.table("previous", PREVIOUS)?;
-        let mut next = 0;
-        while rows.next_row() {
-            let slot: Slot = rows.word(0)?;
-            let is_new = next <= slot && slot < self.per.homes(slots);
-            rows.check(is_new, "values out of order or without a key")?;
-            next = slot + 1;
-            let seen = Seen { time: rows.int(1)?, key: rows.int(2)?, run: rows.word(3)? };
-            let is_run = (1..=self.rule.run_max()).contains(&seen.run);
-            rows.check(is_run, "a value that came so often is not kept")?;
-            self.put(slot, seen);
-        }
-        Ok(())
+        let runs = 1..=self.rule.run_max();
+        let check = |_, seen: &Seen, rows: &Table<'_>| {
+            rows.check(runs.contains(&seen.run), "a value that came so often is not kept")
+        };
+        self.by_slot.restore(section, slots, check).map(drop)
     }
 }
 
@@ -171,19 +151,23 @@ fn too_fast(before: Seen, time: i64, value: Value, max: f64) -> Option<Range> {
     is_outlier.then(|| Range::new(center - reach, center + reach))
 }
 
-const PREVIOUS: &[Column] =
-    &[("slot", Type::Word), ("time", Type::Int), ("value", Type::Int), ("run", Type::Word)];
+impl Entry for Seen {
+    type Row = [Cell<'static>; 4];
 
-/// Values by slot, as they were.
-struct SavedPrevious(Paged<Seen, 64>);
+    const TABLE: &'static str = "previous";
 
-impl Saved for SavedPrevious {
-    fn save(&self, out: &mut Saver<'_>) -> io::Result<()> {
-        let mut rows = out.table("previous", PREVIOUS);
-        for (slot, seen) in (0..).zip(self.0.iter()).filter(|(_, seen)| seen.run > 0) {
-            let run = Cell::Word(seen.run.into());
-            rows.row(&[Cell::Word(slot), Cell::Int(seen.time), Cell::Int(seen.key), run])?;
-        }
-        rows.finish()
+    const COLUMNS: &'static [Column] =
+        &[("slot", Type::Word), ("time", Type::Int), ("value", Type::Int), ("run", Type::Word)];
+
+    fn is_there(&self) -> bool {
+        self.run > 0
+    }
+
+    fn row(&self, slot: Cell<'static>) -> Self::Row {
+        [slot, Cell::Int(self.time), Cell::Int(self.key), Cell::Word(self.run.into())]
+    }
+
+    fn load(rows: &Table<'_>) -> Result<Self, SnapshotError> {
+        Ok(Self { time: rows.int(1)?, key: rows.int(2)?, run: rows.word(3)? })
     }
 }

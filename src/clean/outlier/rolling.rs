@@ -10,7 +10,7 @@ use crate::{
     aggregate::float_key,
     clean::{
         clip::Range,
-        history::{Histories, Per, Statistics},
+        history::{Histories, Statistics},
     },
     state::Horizon,
 };
@@ -86,9 +86,6 @@ impl Rolling {
 
     /// How long a key is needed.
     pub(super) fn horizon(&self) -> Horizon {
-        match self.histories.per() {
-            Per::Key => Horizon::For(self.over_us),
-            Per::Partition => Horizon::Stateless,
-        }
+        self.histories.per().horizon(Horizon::For(self.over_us))
     }
 }

@@ -2,14 +2,14 @@
 
 use super::Place;
 use crate::{
+    aggregate::Per,
     batch::Slot,
-    clean::history::Per,
+    clean::by_slot::{BySlot, Entry},
     state::{
-        Horizon, Paged,
-        snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Type},
+        Horizon,
+        snapshot::{Cell, Column, Saved, Section, SnapshotError, Table, Type},
     },
 };
-use std::io;
 
 /// How a value moves the level.
 #[derive(Debug, Clone, Copy)]
@@ -49,67 +49,58 @@ struct Level {
 #[derive(Debug)]
 pub(super) struct Levels {
     step: Step,
-    per: Per,
     within_us: Option<i64>,
-    by_slot: Paged<Level, 64>,
-    /// Slots with a level.
-    count: usize,
+    by_slot: BySlot<Level>,
 }
 
 impl Levels {
     /// None yet; after a pause of more than `within_us` they begin anew.
     pub(super) fn new(step: Step, per: Per, within_us: Option<i64>) -> Self {
-        Self { step, per, within_us, by_slot: Paged::default(), count: 0 }
+        Self { step, within_us, by_slot: BySlot::new(per) }
     }
 
     /// Moves the level by a finite value, and gives it.
     pub(super) fn fold(&mut self, place: Place, x: f64) -> f64 {
-        let level = self.by_slot.get_mut(self.per.home(place.slot));
-        self.count += usize::from(level.spread == 0.0);
-        let is_over = self.within_us.is_some_and(|within_us| {
-            place.time.max(place.watermark) > level.newest.saturating_add(within_us)
+        let known = self.by_slot.get(place.slot).filter(|level| {
+            self.within_us.is_none_or(|within_us| {
+                place.time.max(place.watermark) <= level.newest.saturating_add(within_us)
+            })
         });
-        if level.spread == 0.0 || is_over {
-            *level = self.step.first(place.time, x);
-        } else {
-            self.step.next(level, place.time, x);
+        let mut level = known.unwrap_or_else(|| self.step.first(place.time, x));
+        if known.is_some() {
+            self.step.next(&mut level, place.time, x);
         }
         // Beyond the range of floats there is no distance to go by.
-        if !(level.value.is_finite() && level.spread.is_finite() && level.spread > 0.0) {
-            *level = self.step.first(level.newest, x);
+        if !level.is_sound() {
+            level = self.step.first(level.newest, x);
         }
+        self.by_slot.put(place.slot, level);
         level.value
     }
 
     /// How long a key is needed.
     pub(super) fn horizon(&self) -> Horizon {
-        match self.per {
-            Per::Key => self.within_us.map_or(Horizon::Forever, Horizon::For),
-            Per::Partition => Horizon::Stateless,
-        }
+        self.by_slot.per().horizon(self.within_us.map_or(Horizon::Forever, Horizon::For))
     }
 
     /// Forgets a key; a partition is never forgotten.
     pub(super) fn forget(&mut self, slot: Slot) {
-        if self.per == Per::Key && self.by_slot.get(slot).is_some_and(|level| level.spread > 0.0) {
-            *self.by_slot.get_mut(slot) = Level::default();
-            self.count -= 1;
-        }
+        self.by_slot.forget(slot);
     }
 
     /// Bytes of the levels.
     pub(super) fn bytes(&self) -> usize {
-        self.count * size_of::<Level>()
+        self.by_slot.bytes()
     }
 
     /// Of these, bytes that become less with keys.
     pub(super) fn key_bytes(&self) -> usize {
-        if self.per == Per::Key { self.bytes() } else { 0 }
+        self.by_slot.key_bytes()
     }
 
     /// Holds on to the levels as they are.
     pub(super) fn capture(&self) -> impl Saved + 'static {
-        SavedLevels(self.by_slot.clone())
+        self.by_slot.capture()
     }
 
     /// Takes over the levels that a snapshot holds.
@@ -118,23 +109,10 @@ impl Levels {
         section: &Section<'_>,
         slots: Slot,
     ) -> Result<(), SnapshotError> {
-        (self.by_slot, self.count) = (Paged::default(), 0);
-        let mut rows = section.table("levels", LEVELS)?;
-        let mut next = 0;
-        while rows.next_row() {
-            let slot: Slot = rows.word(0)?;
-            let is_new = next <= slot && slot < self.per.homes(slots);
-            rows.check(is_new, "levels out of order or without a key")?;
-            next = slot + 1;
-            let level =
-                Level { newest: rows.int(1)?, value: rows.float(2)?, spread: rows.float(3)? };
-            let is_level =
-                level.value.is_finite() && level.spread.is_finite() && level.spread > 0.0;
-            rows.check(is_level, "no value makes such a level")?;
-            *self.by_slot.get_mut(slot) = level;
-            self.count += 1;
-        }
-        Ok(())
+        let check = |_, level: &Level, rows: &Table<'_>| {
+            rows.check(level.is_sound(), "no value makes such a level")
+        };
+        self.by_slot.restore(section, slots, check).map(drop)
     }
 }
 
@@ -174,23 +152,34 @@ impl Step {
     }
 }
 
-const LEVELS: &[Column] =
-    &[("slot", Type::Word), ("newest", Type::Int), ("level", Type::Float), ("spread", Type::Float)];
+impl Level {
+    /// True of what values make.
+    fn is_sound(&self) -> bool {
+        self.value.is_finite() && self.spread.is_finite() && self.spread > 0.0
+    }
+}
 
-/// Levels by slot, as they were.
-struct SavedLevels(Paged<Level, 64>);
+impl Entry for Level {
+    type Row = [Cell<'static>; 4];
 
-impl Saved for SavedLevels {
-    fn save(&self, out: &mut Saver<'_>) -> io::Result<()> {
-        let mut rows = out.table("levels", LEVELS);
-        for (slot, level) in (0..).zip(self.0.iter()).filter(|(_, level)| level.spread > 0.0) {
-            rows.row(&[
-                Cell::Word(slot),
-                Cell::Int(level.newest),
-                Cell::Float(level.value),
-                Cell::Float(level.spread),
-            ])?;
-        }
-        rows.finish()
+    const TABLE: &'static str = "levels";
+
+    const COLUMNS: &'static [Column] = &[
+        ("slot", Type::Word),
+        ("newest", Type::Int),
+        ("level", Type::Float),
+        ("spread", Type::Float),
+    ];
+
+    fn is_there(&self) -> bool {
+        self.spread > 0.0
+    }
+
+    fn row(&self, slot: Cell<'static>) -> Self::Row {
+        [slot, Cell::Int(self.newest), Cell::Float(self.value), Cell::Float(self.spread)]
+    }
+
+    fn load(rows: &Table<'_>) -> Result<Self, SnapshotError> {
+        Ok(Self { newest: rows.int(1)?, value: rows.float(2)?, spread: rows.float(3)? })
     }
 }

@@ -5,12 +5,15 @@
 
 use super::Place;
 use crate::{
-    aggregate::{Interpolation, Kind, Needs, float_key, quantile},
+    aggregate::{Interpolation, Kind, Needs, Per, float_key, quantile},
     batch::Slot,
-    clean::history::{Histories, MOMENTS, Per},
+    clean::{
+        by_slot::{BySlot, Entry, SavedBySlot},
+        history::{Histories, MOMENTS},
+    },
     state::{
-        Horizon, Paged,
-        snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Type},
+        Horizon,
+        snapshot::{Cell, Column, Saved, Saver, Section, SnapshotError, Table, Type},
     },
 };
 use arrow::datatypes::DataType;
@@ -47,12 +50,9 @@ struct Arrived {
 pub(super) struct Moving {
     center: Center,
     extent: Extent,
-    per: Per,
     values: Histories,
     /// Of windows by rows.
-    arrived: Paged<Arrived, 64>,
-    /// Slots with an arrival.
-    count: usize,
+    arrived: BySlot<Arrived>,
     /// Those in the window of the current record.
     keys: Vec<i64>,
 }
@@ -65,10 +65,8 @@ impl Moving {
         Self {
             center,
             extent,
-            per,
             values: Histories::new(per, reach, &DataType::Float64, needs),
-            arrived: Paged::default(),
-            count: 0,
+            arrived: BySlot::new(per),
             keys: Vec::new(),
         }
     }
@@ -99,32 +97,27 @@ impl Moving {
 
     /// The number of a value; after a pause counting begins anew.
     fn number(&mut self, place: Place, within_us: Option<i64>) -> i64 {
-        let arrived = self.arrived.get_mut(self.per.home(place.slot));
-        let is_first = arrived.count == 0;
-        self.count += usize::from(is_first);
-        let is_over = within_us.is_some_and(|within_us| {
-            place.time.max(place.watermark) > arrived.newest.saturating_add(within_us)
+        let before = self.arrived.get(place.slot);
+        let goes_on = before.filter(|arrived| {
+            within_us.is_none_or(|within_us| {
+                place.time.max(place.watermark) <= arrived.newest.saturating_add(within_us)
+            })
         });
-        if is_over && !is_first {
+        if before.is_some() && goes_on.is_none() {
             self.values.clear(place.slot);
         }
-        *arrived = if is_first || is_over {
-            Arrived { count: 1, newest: place.time }
-        } else {
-            Arrived { count: arrived.count + 1, newest: arrived.newest.max(place.time) }
-        };
+        let (count, newest) = goes_on.map_or((0, place.time), |a| (a.count, a.newest));
+        let arrived = Arrived { count: count + 1, newest: newest.max(place.time) };
+        self.arrived.put(place.slot, arrived);
         arrived.count
     }
 
     /// How long a key is needed.
     pub(super) fn horizon(&self) -> Horizon {
-        match (self.per, self.extent) {
-            (Per::Partition, _) => Horizon::Stateless,
-            (Per::Key, Extent::Time(over_us)) => Horizon::For(over_us),
-            (Per::Key, Extent::Rows(_, within_us)) => {
-                within_us.map_or(Horizon::Forever, Horizon::For)
-            }
-        }
+        self.arrived.per().horizon(match self.extent {
+            Extent::Time(over_us) => Horizon::For(over_us),
+            Extent::Rows(_, within_us) => within_us.map_or(Horizon::Forever, Horizon::For),
+        })
     }
 
     /// How far before a record others may lie that its value depends on.
@@ -144,28 +137,22 @@ impl Moving {
     /// Forgets a key; a partition is never forgotten.
     pub(super) fn forget(&mut self, slot: Slot) {
         self.values.forget(slot);
-        if self.per == Per::Key && self.arrived.get(slot).is_some_and(|arrived| arrived.count > 0) {
-            *self.arrived.get_mut(slot) = Arrived::default();
-            self.count -= 1;
-        }
+        self.arrived.forget(slot);
     }
 
     /// Bytes of the values.
     pub(super) fn bytes(&self) -> usize {
-        self.values.bytes() + self.count * size_of::<Arrived>()
+        self.values.bytes() + self.arrived.bytes()
     }
 
     /// Of these, bytes of so many keys.
     pub(super) fn key_bytes(&self, keys: usize) -> usize {
-        match self.per {
-            Per::Key => self.values.key_bytes(keys) + self.count * size_of::<Arrived>(),
-            Per::Partition => 0,
-        }
+        self.values.key_bytes(keys) + self.arrived.key_bytes()
     }
 
     /// Holds on to the values as they are.
     pub(super) fn capture(&self) -> impl Saved + 'static {
-        SavedMoving { values: self.values.capture(), arrived: self.arrived.clone() }
+        SavedMoving { values: self.values.capture(), arrived: self.arrived.capture() }
     }
 
     /// Takes over the values that a snapshot holds.
@@ -175,40 +162,48 @@ impl Moving {
         slots: Slot,
     ) -> Result<(), SnapshotError> {
         self.values.restore(section, slots)?;
-        (self.arrived, self.count) = (Paged::default(), 0);
-        let mut rows = section.table("arrived", ARRIVED)?;
-        let mut next = 0;
-        while rows.next_row() {
-            let slot: Slot = rows.word(0)?;
-            let may_be = next <= slot && slot < self.per.homes(slots) && self.order_sensitive();
-            rows.check(may_be, "counts out of order or without a key")?;
-            next = slot + 1;
-            let arrived = Arrived { count: rows.int(1)?, newest: rows.int(2)? };
-            let is_newest = self.values.newest(slot) == Some(arrived.count);
-            rows.check(is_newest, "it is not the number of the newest value")?;
-            *self.arrived.get_mut(slot) = arrived;
-            self.count += 1;
-        }
-        let counted = !self.order_sensitive() || self.values.slots() == self.count;
+        let (values, counts) = (&self.values, self.order_sensitive());
+        let check = |slot, arrived: &Arrived, rows: &Table<'_>| {
+            rows.check(counts, "counts in a window by time")?;
+            let is_newest = values.newest(slot) == Some(arrived.count);
+            rows.check(is_newest, "it is not the number of the newest value")
+        };
+        let rows = self.arrived.restore(section, slots, check)?;
+        let counted = !counts || self.values.slots() == self.arrived.len();
         rows.check(counted, "values that were not counted")
     }
 }
 
-const ARRIVED: &[Column] = &[("slot", Type::Word), ("count", Type::Int), ("newest", Type::Int)];
+impl Entry for Arrived {
+    type Row = [Cell<'static>; 3];
+
+    const TABLE: &'static str = "arrived";
+
+    const COLUMNS: &'static [Column] =
+        &[("slot", Type::Word), ("count", Type::Int), ("newest", Type::Int)];
+
+    fn is_there(&self) -> bool {
+        self.count > 0
+    }
+
+    fn row(&self, slot: Cell<'static>) -> Self::Row {
+        [slot, Cell::Int(self.count), Cell::Int(self.newest)]
+    }
+
+    fn load(rows: &Table<'_>) -> Result<Self, SnapshotError> {
+        Ok(Self { count: rows.int(1)?, newest: rows.int(2)? })
+    }
+}
 
 /// Values and counts by slot, as they were.
 struct SavedMoving<V> {
     values: V,
-    arrived: Paged<Arrived, 64>,
+    arrived: SavedBySlot<Arrived>,
 }
 
 impl<V: Saved> Saved for SavedMoving<V> {
     fn save(&self, out: &mut Saver<'_>) -> io::Result<()> {
         self.values.save(out)?;
-        let mut rows = out.table("arrived", ARRIVED);
-        for (slot, arrived) in (0..).zip(self.arrived.iter()).filter(|(_, a)| a.count > 0) {
-            rows.row(&[Cell::Word(slot), Cell::Int(arrived.count), Cell::Int(arrived.newest)])?;
-        }
-        rows.finish()
+        self.arrived.save(out)
     }
 }

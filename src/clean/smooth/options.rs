@@ -6,7 +6,7 @@ use super::{
     moving::{Center, Extent, Moving},
 };
 use crate::{
-    clean::history::Per,
+    aggregate::Per,
     registry::{Node, Problem, Span},
 };
 use schemars::JsonSchema;
