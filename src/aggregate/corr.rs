@@ -16,7 +16,8 @@ pub(super) const COMPONENT: Component<Build> = Component {
     details: "`sum((x - mean x) (y - mean y)) / sqrt(sum((x - mean x)^2) sum((y - mean y)^2))` over the \
               records of the window that have both values: `numpy.corrcoef`, pandas' `rolling.corr`, \
               SQL's `corr`. Null where all values of a column are equal, so also below two records, \
-              where pandas gives NaN; NaN with a NaN or an infinity among the values.",
+              where pandas gives NaN, and where the squares of all deviations are 0, as those of \
+              1e-200 are; NaN with a NaN or an infinity among the values.",
     state: super::PAIR_STATE,
     schema: schema_of::<Corr>,
     build: |node| Corr::build(node),
