@@ -297,7 +297,9 @@ impl Expectations {
         let Closing { record, watermark, open_from } = closing;
         self.open_from = open_from;
         let mut halt = None;
-        while let Some((begin, tallies)) = self.windows.pop_first_before(self.open_from) {
+        while let Some(over) = self.windows.first_entry().filter(|window| *window.key() < open_from)
+        {
+            let (begin, tallies) = over.remove_entry();
             let end = begin.saturating_add(self.frame.every_us);
             for (expectation, (expected, tally)) in
                 self.expected.iter().zip(tallies.iter()).enumerate()
@@ -314,18 +316,6 @@ impl Expectations {
             }
         }
         halt
-    }
-}
-
-/// The first entry of a map, if its key is below another one.
-trait PopFirstBefore<V> {
-    fn pop_first_before(&mut self, key: i64) -> Option<(i64, V)>;
-}
-
-impl<V> PopFirstBefore<V> for BTreeMap<i64, V> {
-    fn pop_first_before(&mut self, key: i64) -> Option<(i64, V)> {
-        let first = self.first_entry().filter(|first| *first.key() < key)?;
-        Some(first.remove_entry())
     }
 }
 
