@@ -48,12 +48,12 @@ def vectors(binary, schema, source, specs, columns, lines):
     return made.sort_values("n", ignore_index=True)
 
 
-def compare(differences, entry, oracle, expected, actual, where):
+def compare(differences, entry, oracle, expected, actual, where, **tolerance):
     """Two columns, null as NaN."""
     def wrong(i):
         return f"{where}, record {i}: {actual[i]!r}, expected {expected[i]!r}"
     actual, expected = np.asarray(actual, dtype=float), np.asarray(expected, dtype=float)
-    differences.add((tables.title(*entry), oracle), tables.differences(expected, actual), wrong)
+    differences.add((tables.title(*entry), oracle), tables.differences(expected, actual), wrong, **tolerance)
 
 
 # SQL over the flights in the window of each, and what it is here: name, options, which of it is null.
@@ -160,3 +160,28 @@ def compare_one_key(binary, differences):
         for name, of in ROLLING.items():
             compare(differences, (name, {}), "pandas rolling, a key of 1,000,000 records", of(rolling),
                     made[f"{name}_{over}"], over)
+
+
+SKETCHED_RECORDS, SKETCHED_WINDOW, LIMIT = 8_000, 3_000, 500
+# Five standard errors of 4,096 registers.
+SKETCH_BOUND = 5 * 1.04 / 64
+
+
+def compare_sketch(binary, differences):
+    """`distinct` beyond its limit is an estimate: within its bound, and exact up to the limit."""
+    random = np.random.default_rng(SEED)
+    # Few different values to begin with, then more and more of them.
+    values = (random.random(SKETCHED_RECORDS) * np.arange(1, SKETCHED_RECORDS + 1)).astype(int)
+    entry = ("distinct", {"limit": LIMIT})
+    specs = [{"over": f"{SKETCHED_WINDOW} rows", "closed": "right", "of": "x",
+              "compute": [{entry[0]: {**entry[1], "as": "some"}}]}]
+    lines = [f'{{"n":{n},"key":"k","t":{START_MS + n},"x":{x}}}' for n, x in enumerate(values.tolist())]
+    schema = {name: {"type": kind} for name, kind in (("n", "integer"), ("key", "string"), ("t", "integer"), ("x", "integer"))}
+    source = {"key": "key", "event_time": {"column": "t", "unit": "ms"}, "lateness": "1s"}
+    made = vectors(binary, schema, source, specs, ["some"], lines)
+    rolling = pd.Series(values, dtype=float).rolling(SKETCHED_WINDOW, min_periods=1)
+    expected = rolling.apply(lambda window: len(np.unique(window)), raw=True).to_numpy()
+    assert expected.max() > 3 * LIMIT, "no window is beyond the limit"
+    tolerance = np.where(expected <= LIMIT, 1e-9, SKETCH_BOUND)
+    compare(differences, entry, f"pandas rolling, {SKETCHED_WINDOW:,} values, a limit of {LIMIT}",
+            expected, made["some"], f"{SKETCHED_WINDOW} rows", tolerance=tolerance)

@@ -204,6 +204,7 @@ OF_NUMBERS = [
     Entry("gap_std", {}, "numpy.diff, std, ddof=1", numbers(3, lambda w: np.std(gaps(w), ddof=1))),
     Entry("gap_std", {"ddof": 0}, "numpy.diff, std", numbers(2, lambda w: np.std(gaps(w)))),
     Entry("distinct", {}, "set", lambda w: len(set(w.values))),
+    Entry("distinct", {"limit": 500}, "set", lambda w: len(set(w.values))),
     Entry("mode", {}, "statistics.multimode", numbers(1, lambda w: min(statistics.multimode(w.values)))),
     Entry("entropy", {}, "scipy.stats.entropy", entropy),
     Entry("entropy", {"base": 2}, "scipy.stats.entropy, base=2", lambda w: entropy(w, 2)),
@@ -499,11 +500,11 @@ class Differences:
             if self.wrong[entry] <= SHOWN_MAX:
                 print(f"wrong: {entry}, {where}: {actual!r}, expected {expected!r}")
 
-    def add(self, entry, off, where):
-        """Many at once; `where` says what is wrong at a place."""
+    def add(self, entry, off, where, tolerance=TOLERANCE):
+        """Many at once; `where` says what is wrong at a place, `tolerance` is one or one of each."""
         self.compared[entry] += len(off)
         self.largest[entry] = max(self.largest[entry], float(np.max(off, where=np.isfinite(off), initial=0.0)))
-        for place in np.flatnonzero(off > TOLERANCE):
+        for place in np.flatnonzero(off > tolerance):
             self.wrong[entry] += 1
             if self.wrong[entry] <= SHOWN_MAX:
                 print(f"wrong: {entry}, {where(place)}")
@@ -610,6 +611,7 @@ def run(binary):
     not_finite.compare(program, SHAPES, OF_NUMBERS, contents, NOT_FINITE, LATENESS_MS, differences)
     bulk.compare_flights(binary, differences)
     bulk.compare_one_key(binary, differences)
+    bulk.compare_sketch(binary, differences)
     return differences
 
 

@@ -217,6 +217,14 @@ fn a_wrong_second_column_or_category_is_told_where_what_and_what_instead() {
 }
 
 #[test]
+fn a_limit_of_no_values_is_told() {
+    assert_told(&[(
+        "- { over: 1h, of: x, compute: [{ distinct: { limit: 0 } }] }",
+        "a limit of 0 values; expected how many are counted exactly, such as 1000",
+    )]);
+}
+
+#[test]
 fn the_longest_windows_can_be_described() {
     let yaml = "[{ over: 18446744073709551615 rows, closed: both, of: x, compute: [sum] }, \
                  { over: 9223372036854775807us, closed: both, of: x, compute: [mean] }]";
