@@ -24,7 +24,8 @@ pub struct Retention {
 /// Buffered events of one key.
 ///
 /// New events go to the open leaf, which lies in the buffer itself: a key with few events is
-/// nothing but that leaf, in as much memory as it needs. A full open leaf goes to the trunk. An
+/// nothing but that leaf, in as much memory as it needs. A full open leaf goes to the trunk, and the
+/// next one begins small until there are so many that its room hardly counts. An
 /// event that comes late goes to its place: one leaf is moved, that leaf and its node are
 /// summed up anew, nothing else is touched. What expires leaves from the front, whole leaves at a
 /// time; a leaf that is partly expired is read by events, never by its moments.
@@ -127,7 +128,12 @@ impl EventBuffer {
             pool.grow(&mut self.open);
         } else {
             self.open.compact();
-            let full = pool.replace(&mut self.open);
+            let is_short = self.trunk.as_ref().is_none_or(|trunk| trunk.is_short());
+            let full = if is_short {
+                pool.replace_by_small(&mut self.open)
+            } else {
+                pool.replace(&mut self.open)
+            };
             let trunk = self.trunk.get_or_insert_with(|| {
                 pool.account(0, TRUNK_BYTES);
                 Box::default()

@@ -6,8 +6,9 @@ use std::ops::Range;
 /// Events in a full leaf; one bit of a word says of each whether it is valid.
 pub(super) const LEAF_EVENTS: usize = 64;
 
-/// Capacities a small leaf grows through: a key with few events pays for few.
-const STEPS: [usize; 7] = [4, 8, 16, 24, 32, 48, LEAF_EVENTS];
+/// Capacities a small leaf grows through: a key with few events pays for few. An allocator has blocks
+/// of each of these sizes.
+const STEPS: [usize; 12] = [4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, LEAF_EVENTS];
 
 /// An event as it enters a buffer.
 #[derive(Debug, Clone, Copy)]

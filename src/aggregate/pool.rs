@@ -9,6 +9,9 @@ use super::{
 };
 use std::{mem, ops::Range, sync::Arc};
 
+/// Events that a small leaf has room for.
+const SMALL_LEAF: usize = 16;
+
 /// Spare leaves kept for reuse; those beyond are freed.
 const SPARE_LEAVES_MAX: usize = 256;
 
@@ -87,6 +90,13 @@ impl Pool {
         let leaf = self.spare.pop().unwrap_or_else(new);
         self.bytes += leaf.bytes();
         leaf
+    }
+
+    /// Puts an empty leaf with little room into the place of a full one, which comes out.
+    pub(super) fn replace_by_small(&mut self, full: &mut Leaf) -> Arc<Leaf> {
+        let small = Leaf::of_size(SMALL_LEAF, self.values()).expect("leaves come in that size");
+        self.bytes += small.bytes();
+        Arc::new(mem::replace(full, small))
     }
 
     /// Puts an empty leaf into the place of a full one, which comes out.

@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// Nodes in a run.
 pub(super) const RUN_NODES: usize = 16;
 
+/// Leaves of a short trunk: a full empty one is a KiB, two bytes an event for each of so many.
+const SHORT_LEAVES: usize = 8;
+
 /// Entries of a list up to which it grows by one: keys of a few hundred events are many, and a list
 /// that doubles begins with room for four.
 const GROWN_BY_ONE: usize = 8;
@@ -95,6 +98,15 @@ impl Trunk {
     /// Takes over what the first leaf, which was written to, knows of what has expired.
     fn follow(&mut self) {
         self.expired = self.nodes.first().map_or(0, |node| node.branches[0].leaf.start());
+    }
+
+    /// True while there are so few leaves that an empty one beside them would weigh.
+    pub(super) fn is_short(&self) -> bool {
+        match self.nodes.as_slice() {
+            [] => true,
+            [node] => node.branches.len() < SHORT_LEAVES,
+            _ => false,
+        }
     }
 
     /// Number of live events.

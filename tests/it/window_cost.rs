@@ -268,9 +268,15 @@ fn a_long_history_costs_at_most_twice_what_a_short_one_does() {
 fn memory_per_event_and_key_is_as_promised() {
     // Events of a key in an hour, bytes of a key beside them, whether 59 % are up to an hour late:
     // then two hours are buffered.
-    for (events, key_bytes, late) in
-        [(1, 200, false), (36, 200, false), (20_000, 8_192, false), (10_000, 8_192, true)]
-    {
+    for (events, key_bytes, late) in [
+        (1, 200, false),
+        (36, 200, false),
+        (100, 500, false),
+        (200, 500, false),
+        (400, 200, false),
+        (20_000, 8_192, false),
+        (10_000, 8_192, true),
+    ] {
         let keys = (200_000 / events).min(5_000);
         let disorder = if late { (59, HOUR_US) } else { (0, 0) };
         let mut stream = Stream::new(events, keys).out_of_order(disorder.0, disorder.1);
