@@ -37,7 +37,7 @@ use crate::{
     batch::{Rejections, RowOrder, Rows, Slot},
     registry::{Component, Node, Problem},
     state::{
-        Horizon,
+        Horizon, KeyColumns,
         snapshot::{Saved, Section, SnapshotError},
     },
 };
@@ -77,6 +77,8 @@ pub struct Input<'a> {
     pub keeps_outliers: bool,
     /// In which order rows come.
     pub order: RowOrder,
+    /// True if no step before changes a column or takes rows out.
+    pub untouched: bool,
     /// The columns that the rest of the pipeline cannot do without.
     pub needed: &'a [Needed<'a>],
 }
@@ -96,7 +98,13 @@ impl<'a> Input<'a> {
     /// The input of a step behind which no policy keeps what it rejects and nothing needs a column,
     /// with rows in order of arrival.
     pub fn of(schema: &'a SchemaRef) -> Self {
-        Self { schema, keeps_outliers: false, order: RowOrder::Arrival, needed: &[] }
+        let order = RowOrder::Arrival;
+        Self { schema, keeps_outliers: false, order, untouched: true, needed: &[] }
+    }
+
+    /// True if rows wait for the watermark before they come.
+    fn waits(&self) -> bool {
+        self.order == RowOrder::EventTime
     }
 }
 
@@ -138,6 +146,11 @@ pub trait Clean: Send + Debug {
         self.state_bytes()
     }
 
+    /// What is to be told of rows before they reach any step, for an operator that looks ahead.
+    fn look_ahead(&mut self) -> Option<&mut dyn LookAhead> {
+        None
+    }
+
     /// True if the result depends on the order of arrival beyond who came before at all.
     fn order_sensitive(&self) -> bool {
         false
@@ -154,6 +167,20 @@ pub trait Clean: Send + Debug {
     fn restore(&mut self, section: &Section<'_>, _slots: Slot) -> Result<(), SnapshotError> {
         Err(section.malformed("this operator keeps no state"))
     }
+}
+
+/// The side of an operator that sees rows before they come: when they begin to wait for the
+/// watermark, and right before they reach the first step. Only with [`RowOrder::EventTime`].
+pub trait LookAhead {
+    /// How long rows have to wait beyond what the watermark asks for, in microseconds of event time.
+    fn wait_us(&self) -> i64;
+
+    /// Rows as they were sent, in offset order, with their keys. Late ones among them do not wait.
+    fn begin_to_wait(&mut self, rows: &Rows, keys: &KeyColumns<'_>);
+
+    /// Rows as they were sent that come next, with their keys; of each, the highest offset that had
+    /// come when it was let go.
+    fn about_to_come(&mut self, rows: &Rows, keys: &KeyColumns<'_>, seen: &[i64]);
 }
 
 #[cfg(test)]

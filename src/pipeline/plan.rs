@@ -73,7 +73,11 @@ impl Plan<'_> {
         let Some(max_held) = source.max_held() else { return Ok(()) };
         let idle = source.idle_us().map_or("off".to_owned(), |us| Span { us }.to_string());
         let peers = if source.peers { ", peers see each other" } else { "" };
-        writeln!(f, "  order       event time, up to {max_held} records held{peers}")?;
+        let longer = match self.fold.wait_us() {
+            0 => String::new(),
+            us => format!(" until {} behind the watermark", Span { us }),
+        };
+        writeln!(f, "  order       event time, up to {max_held} records held{longer}{peers}")?;
         writeln!(f, "  idle        {idle}")
     }
 

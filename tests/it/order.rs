@@ -53,24 +53,47 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// A pipeline with `source` lines of its own, and what else it says.
 fn definition(source: &str, more: &str) -> Definition {
+    load(&format!("{}{more}", pipeline(source, "")))
+}
+
+/// One that draws lines before everything else.
+fn with_lines(source: &str, more: &str) -> Definition {
+    let first = "  - fill: { column: amount, with: linear, within: 3s, name: was_gap }\n";
+    load(&format!("{}{more}", pipeline(source, first)))
+}
+
+fn load(text: &str) -> Definition {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/pipelines");
     let other = tempfile::tempdir().unwrap();
     let schema = "card-transaction.schema.json";
     fs::copy(folder.join(schema), other.path().join(schema)).unwrap();
-    let text = format!(
+    let file = other.path().join("order.yaml");
+    fs::write(&file, text).unwrap();
+    Definition::load(&file, Overrides::default()).unwrap_or_else(|p| panic!("{p:#?}"))
+}
+
+fn pipeline(source: &str, first: &str) -> String {
+    format!(
         "pipeline: order
 source:
   topics: [order.in]
   format: json
-  schema: {schema}
+  schema: card-transaction.schema.json
   key: card_id
   event_time: {{ column: ts, unit: ms }}
   max_ahead: off
   start: earliest
 {source}
 clean:
-  - drop_duplicates: {{ by: [merchant_id], within: 1s }}
+{first}  - drop_duplicates: {{ by: [merchant_id], within: 1s }}
   - fill: {{ column: amount, with: last, within: 3s }}
+expectations:
+  every: 2s
+  quality_topic: order.quality
+  expect:
+    - {{ records: {{ min: 3 }} }}
+    - {{ column: amount, mean: {{ max: 300 }} }}
+    - {{ row: amount < 900 or amount is null, severity: reject }}
 windows:
   - {{ over: 3s, of: amount, closed: both, compute: [count, sum, mean, std, last] }}
   - {{ over: 5 rows, of: lat, compute: [mean] }}
@@ -78,20 +101,18 @@ features: [amount, amount_count_3s, amount_sum_3s, amount_mean_3s, amount_std_3s
   lat_mean_5r, amount_was_missing]
 output: {{ topic: order.out, format: json, carry: [tx_id, ts] }}
 dead_letter: {{ topic: order.dlq }}
-{more}"
-    );
-    let file = other.path().join("order.yaml");
-    fs::write(&file, text).unwrap();
-    Definition::load(&file, Overrides::default()).unwrap_or_else(|p| panic!("{p:#?}"))
+"
+    )
 }
 
 /// A fold with what it has given so far.
 struct Run<'a> {
     definition: &'a Definition,
     fold: Fold,
-    /// Vectors and dead letters: between them there is no order.
-    messages: [String; 2],
-    values: Vec<String>,
+    /// Vectors, dead letters and verdicts: between them there is no order.
+    messages: [String; 3],
+    /// Of vectors and of verdicts.
+    values: [Vec<String>; 2],
     totals: Totals,
     /// Event time, watermark and lateness of each row.
     rows: Vec<(i64, i64, bool)>,
@@ -100,7 +121,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(definition: &'a Definition) -> Self {
         let (messages, totals) = Default::default();
-        let (values, rows) = (Vec::new(), Vec::new());
+        let (values, rows) = Default::default();
         Self { definition, fold: definition.fold(None), messages, values, totals, rows }
     }
 
@@ -138,11 +159,15 @@ impl<'a> Run<'a> {
         let mut outbox = Outbox::default();
         emitter.emit(&raw, &mut folded, &mut outbox);
         for message in outbox.iter() {
-            let dead = message.parts.target == Target::DeadLetter;
-            self.messages[usize::from(dead)] += &line(&message);
-            if !dead {
-                let value = message.value.unwrap_or_default();
-                self.values.push(String::from_utf8_lossy(value).into_owned());
+            let (to, values) = match message.parts.target {
+                Target::Output => (0, Some(0)),
+                Target::DeadLetter => (1, None),
+                Target::Quality => (2, Some(1)),
+            };
+            self.messages[to] += &line(&message);
+            if let Some(values) = values {
+                let value = String::from_utf8_lossy(message.value.unwrap_or_default());
+                self.values[values].push(value.into_owned());
             }
         }
         self.totals += &folded.totals;
@@ -165,16 +190,23 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What leaves, in order, as the design says it: `held` is a list that is sorted.
+/// A record that leaves: its offset, the record, and the highest offset that had come by then.
+type Left<'r> = (i64, &'r Record, i64);
+
+/// What leaves, in order, as the design says it: `held` is a list that is sorted. Records wait until
+/// the watermark is `wait_ms` past them.
 fn model<'r>(
     log: &[Option<(i64, &'r Record)>],
     max_held: usize,
-) -> (Vec<(i64, &'r Record)>, Vec<Reason>) {
+    wait_ms: i64,
+) -> (Vec<Left<'r>>, Vec<Reason>) {
     let (mut highest, mut raised) = (i64::MIN / 2, i64::MIN);
     let (mut held, mut out, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
     // In microseconds.
     let time = |record: &Record| record.time * 1_000;
+    let mut seen = -1;
     for entry in log {
+        seen = entry.map_or(seen, |(offset, _)| offset);
         match entry {
             None if held.is_empty() => {}
             None => raised = raised.max(highest + 1),
@@ -189,9 +221,9 @@ fn model<'r>(
         }
         held.sort_by_key(|(time, offset, _)| (*time, *offset));
         loop {
-            let watermark = raised.max(highest - LATENESS_MS * 1_000);
-            let gone = held.partition_point(|(time, _, _)| *time < watermark);
-            out.extend(held.drain(..gone).map(|(_, offset, record)| (offset, record)));
+            let frontier = raised.max(highest - (LATENESS_MS + wait_ms) * 1_000);
+            let gone = held.partition_point(|(time, _, _)| *time < frontier);
+            out.extend(held.drain(..gone).map(|(_, offset, record)| (offset, record, seen)));
             if held.len() <= max_held {
                 break;
             }
@@ -228,30 +260,33 @@ fn held_records_leave_as_if_they_had_come_in_order() {
     let sorted = definition("  lateness: 0s", "");
     let no_limit = definition(SOURCE, "");
     let few = definition(&format!("{SOURCE}  hold: {{ max_records: 5 }}"), "");
-    let (late, forced) = (Cell::new(0), Cell::new(0));
+    let (late, forced, judged) = (Cell::new(0), Cell::new(0), Cell::new(0));
     for (held, max_held) in [(&no_limit, 1_000_000), (&few, 5)] {
         let mut runner = TestRunner::new(ProptestConfig::with_cases(80));
         let cuts = vec(1..40_usize, 1..6);
         let result = runner.run(&(steps(), ticks(), cuts), |(steps, ticks, cuts)| {
             let records = records(&steps);
             let log = log(&records, &ticks);
-            let (out, rejected) = model(&log, max_held);
+            let (out, rejected) = model(&log, max_held, 0);
             let mut run = Run::new(held);
             run.advance(&log, &cuts);
             let mut expected = Run::new(&sorted);
             // Offsets have to grow there.
             let in_order: Vec<_> =
-                (0..).zip(&out).map(|(offset, (_, record))| Some((offset, *record))).collect();
+                (0..).zip(&out).map(|(offset, (_, record, _))| Some((offset, *record))).collect();
             expected.advance(&in_order, &[1_000]);
             prop_assert_eq!(&run.values, &expected.values);
             prop_assert_eq!(run.totals.dropped.sum(), expected.totals.dropped.sum());
             prop_assert_eq!(run.totals.held, 0);
+            let rejected_rows = |run: &Run<'_>| run.totals.rejected.get(Reason::Expectation);
+            prop_assert_eq!(rejected_rows(&run), rejected_rows(&expected));
             for reason in [Reason::Undecodable, Reason::Late] {
                 let count = rejected.iter().filter(|r| **r == reason).count() as u64;
                 prop_assert_eq!(run.totals.rejected.get(reason), count);
             }
+            judged.set(judged.get() + run.values[1].len());
             late.set(late.get() + run.totals.rejected.get(Reason::Late));
-            let late_without = model(&log, 1_000_000).1.len();
+            let late_without = model(&log, 1_000_000, 0).1.len();
             forced.set(forced.get() + rejected.len() - late_without.min(rejected.len()));
             Ok(())
         });
@@ -259,6 +294,7 @@ fn held_records_leave_as_if_they_had_come_in_order() {
     }
     assert!(late.get() > 100, "hardly any record was late");
     assert!(forced.get() > 100, "the limit hardly ever showed");
+    assert!(judged.get() > 1_000, "hardly any window closed");
 }
 
 /// Pipelines of all that `source` can say about records that are held.
@@ -275,7 +311,89 @@ fn definitions() -> Vec<Definition> {
             &source("  max_jump: 1h\n  peers: true"),
             "outcomes: { late: keep, future: keep }",
         ),
+        with_lines(&source("  peers: true"), ""),
+        with_lines(
+            &source("  max_jump: 1h\n  hold: { max_records: 20 }"),
+            "outcomes: { late: keep, future: keep }",
+        ),
     ]
+}
+
+/// The number that a record has.
+fn amount(record: &Record) -> Option<f64> {
+    let value: serde_json::Value = serde_json::from_str(record.value.as_ref()?).unwrap();
+    value["amount"].as_f64()
+}
+
+/// What a record without a number gets: the line between the nearest numbers of its card, of those
+/// that had come.
+fn on_the_line(log: &[Option<(i64, &Record)>], late: &[i64], left: &Left<'_>) -> Option<f64> {
+    let (offset, own, seen) = *left;
+    let place = |offset: i64, record: &Record| (record.time, offset);
+    let knots = log.iter().flatten().filter(|(offset, record)| {
+        *offset <= seen
+            && !late.contains(offset)
+            && record.card == own.card
+            && (record.time - own.time).abs() <= 3_000
+    });
+    let knots: Vec<_> = knots
+        .filter_map(|(offset, record)| Some((place(*offset, record), amount(record)?)))
+        .collect();
+    let own = place(offset, own);
+    let before = knots.iter().filter(|(at, _)| *at < own).max_by_key(|(at, _)| *at)?;
+    let behind = knots.iter().filter(|(at, _)| *at > own).min_by_key(|(at, _)| *at)?;
+    let (from, to) = (before.0.0 as f64, behind.0.0 as f64);
+    let share = if from < to { (own.0 as f64 - from) / (to - from) } else { 0.0 };
+    Some(before.1 * (1.0 - share) + behind.1 * share)
+}
+
+#[test]
+fn a_gap_is_filled_by_the_line_between_what_had_come() {
+    let source = |held: &str| {
+        let text = pipeline(&format!("{SOURCE}{held}"), "");
+        let (head, rest) = text.split_once("clean:").unwrap();
+        let output = rest.split_once("output:").unwrap().1;
+        load(&format!(
+            "{head}clean:\n  - fill: {{ column: amount, with: linear, within: 3s }}\n\
+             features: [amount, amount_was_missing]\noutput:{output}"
+        ))
+    };
+    let (filled, left_empty) = (Cell::new(0), Cell::new(0));
+    for (held, max_held) in [("", 1_000_000), ("  hold: { max_records: 12 }", 12)] {
+        let definition = source(held);
+        let mut runner = TestRunner::new(ProptestConfig::with_cases(80));
+        let cuts = vec(1..40_usize, 1..6);
+        let result = runner.run(&(steps(), ticks(), cuts), |(steps, ticks, cuts)| {
+            let records = records(&steps);
+            let log = log(&records, &ticks);
+            let (out, _) = model(&log, max_held, 3_000);
+            let left: Vec<i64> = out.iter().map(|(offset, ..)| *offset).collect();
+            let late: Vec<i64> = log.iter().flatten().map(|(offset, _)| *offset).collect();
+            let late: Vec<i64> = late.into_iter().filter(|o| !left.contains(o)).collect();
+            let mut run = Run::new(&definition);
+            run.advance(&log, &cuts);
+            prop_assert_eq!(run.values[0].len(), out.len());
+            for (vector, left) in run.values[0].iter().zip(&out) {
+                let vector: serde_json::Value = serde_json::from_str(vector).unwrap();
+                let got = vector["amount"].as_f64();
+                let sent = amount(left.1);
+                prop_assert_eq!(vector["amount_was_missing"].as_bool(), Some(sent.is_none()));
+                let expected = sent.or_else(|| on_the_line(&log, &late, left));
+                let near = match (got, expected) {
+                    (Some(got), Some(expected)) => {
+                        (got - expected).abs() <= 1e-9 * expected.abs().max(1.0)
+                    }
+                    (got, expected) => got == expected,
+                };
+                prop_assert!(near, "{got:?} instead of {expected:?}: {vector}");
+                filled.set(filled.get() + u32::from(sent.is_none() && got.is_some()));
+                left_empty.set(left_empty.get() + u32::from(got.is_none()));
+            }
+            Ok(())
+        });
+        assert!(result.is_ok(), "{}", result.unwrap_err());
+    }
+    assert!(filled.get() > 500 && left_empty.get() > 50, "{filled:?} {left_empty:?}");
 }
 
 #[test]
@@ -311,7 +429,7 @@ fn cuts_and_restarts_do_not_show_in_what_was_held() {
             second.totals.held = first.totals.held;
             second.totals.consumed = first.totals.held.cast_unsigned();
             second.advance(after, &[3]);
-            let all = [0, 1].map(|to| first.messages[to].clone() + &second.messages[to]);
+            let all = [0, 1, 2].map(|to| first.messages[to].clone() + &second.messages[to]);
             prop_assert_eq!(&all, &whole.messages);
             prop_assert_eq!(second.fold.digest(), whole.fold.digest());
             prop_assert!(second.snapshot() == whole.snapshot(), "the state is the same to the bit");
@@ -354,7 +472,7 @@ fn a_tick_where_nothing_waits_changes_nothing() {
     let before = (run.snapshot(), run.fold.digest(), run.fold.watermark());
     run.advance(&[None], &[1]);
     assert!((run.snapshot(), run.fold.digest(), run.fold.watermark()) == before);
-    assert_eq!((run.values.len(), run.fold.held()), (1, 0));
+    assert_eq!((run.values[0].len(), run.fold.held()), (1, 0));
 }
 
 /// Held records that a fold could not have held are an error of restoring, and no panic later.

@@ -80,8 +80,8 @@ fn records(input: &Input) -> Vec<Record> {
 struct Run<'a> {
     definition: &'a Definition,
     fold: Fold,
-    /// Vectors and dead letters: between them there is no order.
-    messages: [String; 2],
+    /// Vectors, dead letters and verdicts: between them there is no order.
+    messages: [String; 3],
     totals: Totals,
 }
 
@@ -124,8 +124,12 @@ impl<'a> Run<'a> {
         emitter.emit(raw, &mut folded, &mut outbox);
         emitter.flush(&mut outbox);
         for message in outbox.iter() {
-            let dead = message.parts.target == Target::DeadLetter;
-            self.messages[usize::from(dead)] += &line(&message);
+            let to = match message.parts.target {
+                Target::Output => 0,
+                Target::DeadLetter => 1,
+                Target::Quality => 2,
+            };
+            self.messages[to] += &line(&message);
         }
         self.totals += &folded.totals;
     }

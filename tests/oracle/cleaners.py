@@ -77,9 +77,18 @@ def in_order():
     return frame
 
 
-MIXED, ORDERED = arrivals(), in_order()
+def out_of_order():
+    """The same, arriving up to the lateness behind, with gaps of numbers that JSON can hold."""
+    random = np.random.default_rng(13)
+    frame = in_order()
+    frame["y"] = pd.Series([None if random.random() < 0.3 else float(v) for v in random.normal(5, 3, ROWS)], dtype=object)
+    frame = frame.iloc[np.argsort(frame["ts"] + random.integers(0, LATENESS_MS, ROWS), kind="stable")]
+    return frame.assign(n=range(ROWS)).reset_index(drop=True)
 
-Entry = collections.namedtuple("Entry", "name options oracle frame steps outputs kept")
+
+MIXED, ORDERED, DISORDERED = arrivals(), in_order(), out_of_order()
+
+Entry = collections.namedtuple("Entry", "name options oracle frame steps outputs kept source", defaults=({},))
 
 
 def entry(name, options, oracle, outputs, kept=None, frame=None, before=()):
@@ -88,6 +97,12 @@ def entry(name, options, oracle, outputs, kept=None, frame=None, before=()):
     kept = np.ones(len(frame), bool) if kept is None else np.asarray(kept, bool)
     steps = [{"cast": {"column": "x", "to": "float", "mode": "lenient"}}, *before, {name: options}]
     return Entry(name, options, oracle, frame, steps, outputs, kept)
+
+
+def by_event_time(name, options, oracle, outputs):
+    """One operator that sees records in the order of their event times, and is the first."""
+    kept = np.ones(ROWS, bool)
+    return Entry(name, options, oracle, DISORDERED, [{name: options}], outputs, kept, {"order": "event_time"})
 
 
 def floats(frame):
@@ -328,6 +343,17 @@ def fills():
     asof = pd.merge_asof(timed, timed[~gone], on="at", by="key", tolerance=pd.Timedelta("15s"), suffixes=("", "_last"))
     yield entry("fill", {"column": "x", "with": "last", "within": "15s"}, "pandas merge_asof",
                 {"x": ("x", asof["x_last"])}, frame=ORDERED)
+    y = DISORDERED["y"].astype(float)
+    lines = pd.Series(np.nan, DISORDERED.index)
+    for _, rows in DISORDERED.assign(y=y).sort_values("ts").groupby("key"):
+        at = pd.to_datetime(rows["ts"], unit="ms")
+        line = pd.Series(rows["y"].to_numpy(), at).interpolate("time", limit_area="inside")
+        known = at.where(rows["y"].notna())
+        near = (at - known.ffill() <= pd.Timedelta("6s")) & (known.bfill() - at <= pd.Timedelta("6s"))
+        lines[rows.index] = np.where(near, line, -1)
+    assert 0.02 < (lines == -1).mean() < 0.2, "values are hardly ever, or nearly always, near enough"
+    yield by_event_time("fill", {"column": "y", "with": "linear", "within": "6s", "else": -1}, "pandas interpolate, time",
+                        {"y": ("y", lines), "flag": ("y_was_missing", y.isna())})
 
 
 def category_windows(over_s):
@@ -499,6 +525,7 @@ SCHEMA = {
         **{name: {"type": "integer"} for name in ("n", "ts", "i")},
         **{name: {"type": "string"} for name in ("key", "id", "local", "number")},
         **{name: {"type": ["string", "null"]} for name in ("x", "category", "text")},
+        "y": {"type": ["number", "null"]},
     },
     "required": ["n", "ts", "i", "key", "id", "local", "number"],
 }
@@ -510,7 +537,7 @@ def vectors(binary, checked):
         "pipeline": "cleaners",
         "source": {"topics": ["values"], "format": "json", "schema": "schema.json", "key": "key",
                    "event_time": {"column": "ts", "unit": "ms"}, "lateness": f"{LATENESS_MS}ms", "max_ahead": "off",
-                   "start": "earliest"},
+                   "start": "earliest", **checked.source},
         "clean": checked.steps,
         "features": [{f"out_{name}": sql} for name, (sql, _) in checked.outputs.items()],
         "output": {"topic": "values.features", "format": "json", "carry": ["n"]},

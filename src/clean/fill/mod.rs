@@ -2,17 +2,20 @@
 //!
 //! `with: last` takes the newest value of the same entity key at or before the record's own event
 //! time, ties by offset, at most `within` older; `with: mean`, `median` or `mode` what the key's
-//! values in a window before give; `by` a constant for each value of another column. Where there is
+//! values in a window before give; `with: linear` the line between its values before and behind, with
+//! `order: event_time`; `by` a constant for each value of another column. Where there is
 //! none they take `else`, or the value stays null. They take what was sent, never what was filled.
 //! Any other `with` is a constant; `value` is one too, even if it is the text `last`. NaN is a value.
 
 mod categories;
+mod knots;
 mod last;
+mod linear;
 mod options;
 mod rolling;
 mod trail;
 
-use super::{Build, Clean, Input, column};
+use super::{Build, Clean, Input, LookAhead, column};
 use crate::{
     batch::{Rejections, Rows, Slot},
     registry::{self, Component, Node, Problem, schema_of},
@@ -28,6 +31,7 @@ use arrow::{
 };
 use categories::Categories;
 use last::Last;
+use linear::Linear;
 use options::Options;
 use rolling::Rolling;
 use std::sync::Arc;
@@ -42,12 +46,19 @@ pub(super) const COMPONENT: Component<Build> = Component {
               there are `min_count`; of an even number the median is the mean of both in the middle, of \
               equally frequent values the mode is the least. Means and medians leave NaN and infinity \
               out, modes NaN. Means and medians are of float columns;\n\
+              * `linear`: the line between the key's nearest values at or before the record and behind \
+              it, by event time and offset, both at most `within` away: numpy's `interp`. Only with \
+              `order: event_time` and first in `clean`: what was sent counts, finite values alone, and \
+              all records of the partition wait `within` longer for the watermark. A record that was \
+              released earlier, by a tick or by `hold`, knows what had come by then; a late one that \
+              is kept gets `else`;\n\
               * `by`, `values`: a constant for each text of another column;\n\
               * any other `with`, and `value`: a constant.\n\n\
               Where there is none, `else`; without it the value stays null. Filled values never enter. \
               NaN is a value and is not filled.",
     state: "`last`: 16 bytes a key, and as much for each value behind the watermark; of texts their bytes \
-            too. `mean`, `median`, `mode`: 16 bytes a value in `over`. Others none. Medians and modes look \
+            too. `mean`, `median`, `mode`: 16 bytes a value in `over`. `linear`: 96 bytes a value that waits or \
+            is at most `within` old, as much and its text for a key. Others none. Medians and modes look \
             at each value in the window",
     schema: schema_of::<Options>,
     build: |options, input| Ok(Box::new(Fill::build(options, input)?)),
@@ -57,6 +68,7 @@ pub(super) const COMPONENT: Component<Build> = Component {
 #[derive(Debug)]
 enum Source {
     Last(Last),
+    Linear(Box<Linear>),
     Rolling(Box<Rolling>),
     Categories(Categories),
 }
@@ -75,7 +87,7 @@ impl Fill {
     fn build(node: &Node, input: &Input<'_>) -> Result<Self, Problem> {
         let options: Options = registry::options(node)?;
         let column = column::named(input.schema, &options.column, node.at("column"))?;
-        let (source, constant) = options.sources(node, input.schema, column)?;
+        let (source, constant) = options.sources(node, input, column)?;
         let name = options.name.unwrap_or_else(|| format!("{}_was_missing", options.column));
         let (schema, flag) = column::with_flag(input.schema, &name, node.at("name"))?;
         Ok(Self { schema, column, flag, source, constant: constant.map(Scalar::new) })
@@ -92,6 +104,7 @@ impl Clean for Fill {
         let missing = is_null(&column).expect("any array can be asked");
         let mut filled = match &mut self.source {
             Some(Source::Last(last)) => last.advance(&column, &rows),
+            Some(Source::Linear(linear)) => linear.advance(&column, &rows),
             Some(Source::Rolling(rolling)) => rolling.advance(&column, &rows),
             Some(Source::Categories(categories)) => categories.advance(&column, &rows),
             None => column,
@@ -111,7 +124,21 @@ impl Clean for Fill {
         match &self.source {
             Some(Source::Last(last)) => last.horizon(),
             Some(Source::Rolling(rolling)) => rolling.horizon(),
-            Some(Source::Categories(_)) | None => Horizon::Stateless,
+            Some(Source::Linear(_) | Source::Categories(_)) | None => Horizon::Stateless,
+        }
+    }
+
+    fn reach(&self) -> Horizon {
+        match &self.source {
+            Some(Source::Linear(linear)) => linear.reach(),
+            _ => self.horizon(),
+        }
+    }
+
+    fn look_ahead(&mut self) -> Option<&mut dyn LookAhead> {
+        match &mut self.source {
+            Some(Source::Linear(linear)) => Some(&mut **linear),
+            _ => None,
         }
     }
 
@@ -119,13 +146,14 @@ impl Clean for Fill {
         match &mut self.source {
             Some(Source::Last(last)) => last.forget(slot),
             Some(Source::Rolling(rolling)) => rolling.forget(slot),
-            Some(Source::Categories(_)) | None => {}
+            Some(Source::Linear(_) | Source::Categories(_)) | None => {}
         }
     }
 
     fn state_bytes(&self) -> usize {
         match &self.source {
             Some(Source::Last(last)) => last.bytes(),
+            Some(Source::Linear(linear)) => linear.bytes(),
             Some(Source::Rolling(rolling)) => rolling.bytes(),
             Some(Source::Categories(_)) | None => 0,
         }
@@ -134,6 +162,8 @@ impl Clean for Fill {
     fn key_bytes(&self, keys: usize) -> usize {
         match &self.source {
             Some(Source::Rolling(rolling)) => rolling.key_bytes(keys),
+            // It knows nothing of slots.
+            Some(Source::Linear(_)) => 0,
             _ => self.state_bytes(),
         }
     }
@@ -141,6 +171,7 @@ impl Clean for Fill {
     fn capture(&self) -> Option<Box<dyn Saved>> {
         match &self.source {
             Some(Source::Last(last)) => Some(last.capture()),
+            Some(Source::Linear(linear)) => Some(linear.capture()),
             Some(Source::Rolling(rolling)) => Some(rolling.capture()),
             Some(Source::Categories(_)) | None => None,
         }
@@ -149,6 +180,7 @@ impl Clean for Fill {
     fn restore(&mut self, section: &Section<'_>, slots: Slot) -> Result<(), SnapshotError> {
         match &mut self.source {
             Some(Source::Last(last)) => last.restore(section, slots),
+            Some(Source::Linear(linear)) => linear.restore(section),
             Some(Source::Rolling(rolling)) => rolling.restore(section, slots),
             Some(Source::Categories(_)) | None => {
                 Err(section.malformed("a constant keeps no state"))

@@ -4,13 +4,14 @@ use super::{
     Source,
     categories::Categories,
     last::Last,
+    linear::Linear,
     rolling::{Center, Rolling},
 };
 use crate::{
-    clean::constant::Constant,
+    clean::{Input, constant::Constant},
     registry::{Node, Problem, Span},
 };
-use arrow::{array::ArrayRef, datatypes::Schema};
+use arrow::array::ArrayRef;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,11 +22,12 @@ use std::collections::BTreeMap;
 pub(super) struct Options {
     /// The column to fill.
     pub(super) column: String,
-    /// `last`, `mean`, `median`, `mode`, or a constant.
+    /// `last`, `linear`, `mean`, `median`, `mode`, or a constant.
     with: Option<Constant>,
     /// A constant, also one of the texts that mean something else as `with`.
     value: Option<Constant>,
-    /// `last`: how old the value may be; without it, any age, and keys are kept for ever.
+    /// `last`: how old the value may be; without it, any age, and keys are kept for ever. `linear`:
+    /// how far away the values on both sides may be.
     within: Option<Span>,
     /// `mean`, `median`, `mode`: how far back values count.
     over: Option<Span>,
@@ -65,7 +67,7 @@ impl Method {
     }
 }
 
-const SOURCES: &str = "`with: last`, `mean`, `median` or `mode`, `with: <constant>`, \
+const SOURCES: &str = "`with: last`, `linear`, `mean`, `median` or `mode`, `with: <constant>`, \
                        `value: <constant>`, or `by` and `values`";
 
 impl Options {
@@ -73,10 +75,10 @@ impl Options {
     pub(super) fn sources(
         &self,
         node: &Node,
-        schema: &Schema,
+        input: &Input<'_>,
         index: usize,
     ) -> Result<(Option<Source>, Option<ArrayRef>), Problem> {
-        let field = schema.field(index);
+        let (schema, field) = (input.schema, input.schema.field(index));
         let method = self.with.as_ref().and_then(Method::of);
         self.each_belongs(method, node)?;
         let source = match (method, &self.by, &self.values) {
@@ -89,9 +91,8 @@ impl Options {
                 Some(Source::Rolling(Box::new(rolling)))
             }
             (Some(Method::Linear), ..) => {
-                let what =
-                    "`with: linear` needs the next value, which this version does not wait for";
-                return Err(Problem::new(node.at("with"), what).expected(SOURCES));
+                let linear = Linear::build(index, self.within, node, input)?;
+                Some(Source::Linear(Box::new(linear)))
             }
             (None, Some(by), Some(values)) => {
                 let categories = Categories::build(by, values, (schema, field), node)?;
@@ -138,9 +139,10 @@ impl Options {
             _ => {}
         }
         let rolling = matches!(method, Some(Method::Rolling(_)));
+        let within = matches!(method, Some(Method::Last | Method::Linear));
         let stray = [
             ("else", self.otherwise.is_some() && method.is_none() && !by, "a source that may fail"),
-            ("within", self.within.is_some() && method != Some(Method::Last), "`with: last`"),
+            ("within", self.within.is_some() && !within, "`with: last` or `linear`"),
             ("over", self.over.is_some() && !rolling, "`with: mean`, `median` or `mode`"),
             ("min_count", self.min_count.is_some() && !rolling, "`with: mean`, `median` or `mode`"),
         ];

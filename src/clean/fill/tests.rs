@@ -234,7 +234,7 @@ fn mistakes_say_where_and_what() {
     );
     assert_eq!(
         problem("{ column: amount }"),
-        "1:1: nothing to fill with; expected `with: last`, `mean`, `median` or `mode`, \
+        "1:1: nothing to fill with; expected `with: last`, `linear`, `mean`, `median` or `mode`, \
          `with: <constant>`, `value: <constant>`, or `by` and `values`"
     );
     assert_eq!(
@@ -243,7 +243,7 @@ fn mistakes_say_where_and_what() {
     );
     assert_eq!(
         problem("{ column: amount, with: 1, within: 1h }"),
-        "1:36: `within` without `with: last`"
+        "1:36: `within` without `with: last` or `linear`"
     );
     assert_eq!(
         problem("{ column: items, with: mean, over: 1h }"),

@@ -8,6 +8,7 @@ use crate::{
     pipeline::spec,
     registry::Component,
     validate::rules,
+    window,
 };
 use serde_json::Value;
 use std::fmt::Write;
@@ -31,6 +32,13 @@ const CLEAN: &str =
 memory, and about those of a snapshot.
 ";
 
+const EXPECTATIONS: &str =
+    "What the records of a partition should be like, over tumbling windows of event time: an entry of
+`expect` has one measure, and beside it `column`, `name`, `severity`, `min_count`, and `share` where
+each record is asked. How windows close, and what a verdict says:
+[catalogue.md](catalogue.md#expectations).
+";
+
 const FEATURES: &str =
     "The vector, in this order. A column's name alone is that column, a name with a text is an SQL
 expression. What remembers is kept by `window`, and told to the feature.
@@ -39,12 +47,13 @@ expression. What remembers is kept by `window`, and told to the feature.
 /// The page, with what each component was compared with.
 pub(super) fn page(oracles: &Oracles) -> String {
     let mut page = Page { text: HEAD.to_owned(), oracles };
-    page.section("source.format", "", decode::FORMATS, None);
-    page.section("Rules", RULES, rules::RULES, None);
-    page.section("clean", CLEAN, clean::OPERATORS, Some("cleaners"));
+    page.section("source.format", "", decode::FORMATS, &[]);
+    page.section("Rules", RULES, rules::RULES, &[]);
+    page.section("clean", CLEAN, clean::OPERATORS, &["cleaners"]);
+    page.section("expectations", EXPECTATIONS, window::MEASURES, &["expectations"]);
     page.windows();
-    page.section("features", FEATURES, feature::FEATURES, Some("features"));
-    page.section("output.format", "", encode::FORMATS, None);
+    page.section("features", FEATURES, feature::FEATURES, &["features"]);
+    page.section("output.format", "", encode::FORMATS, &[]);
     page.text
 }
 
@@ -59,13 +68,7 @@ impl Page<'_> {
         writeln!(self.text, "\n{}", text.trim_end()).expect("texts take everything");
     }
 
-    fn section<B>(
-        &mut self,
-        title: &str,
-        words: &str,
-        table: &[Component<B>],
-        compared: Option<&str>,
-    ) {
+    fn section<B>(&mut self, title: &str, words: &str, table: &[Component<B>], compared: &[&str]) {
         self.say(&format!("## {title}"));
         if !words.is_empty() {
             self.say(words);
@@ -73,13 +76,13 @@ impl Page<'_> {
         self.components(table, compared);
     }
 
-    fn components<B>(&mut self, table: &[Component<B>], compared: Option<&str>) {
+    fn components<B>(&mut self, table: &[Component<B>], compared: &[&str]) {
         for component in table {
             self.component(component, compared);
         }
     }
 
-    fn component<B>(&mut self, component: &Component<B>, compared: Option<&str>) {
+    fn component<B>(&mut self, component: &Component<B>, compared: &[&str]) {
         self.say(&format!("### `{}`", component.name));
         self.say(component.summary);
         let schema = (component.schema)().to_value();
@@ -87,8 +90,8 @@ impl Page<'_> {
         self.say(&format!("```yaml\n{}: {}\n```", component.name, component.example));
         self.say(component.details);
         self.say(&format!("State: {}.", component.state));
-        if let Some(kind) = compared {
-            let compared = match self.oracles.of(kind, component.name) {
+        if !compared.is_empty() {
+            let compared = match self.oracles.of(compared, component.name) {
                 Some((asked, largest)) => {
                     format!("Compared with: {}. Largest difference: {largest}.", asked.join("; "))
                 }
@@ -140,7 +143,7 @@ impl Page<'_> {
             "Every aggregate takes `as` beside its options: the name of its column instead of \
                   `{of}_{aggregate}_{window}`.",
         );
-        self.components(aggregate::AGGREGATES, Some("aggregates"));
+        self.components(aggregate::AGGREGATES, &["aggregates", "flink"]);
     }
 }
 
@@ -160,6 +163,7 @@ mod tests {
         assert_described(decode::FORMATS);
         assert_described(rules::RULES);
         assert_described(clean::OPERATORS);
+        assert_described(window::MEASURES);
         assert_described(aggregate::AGGREGATES);
         assert_described(feature::FEATURES);
         assert_described(encode::FORMATS);
@@ -177,6 +181,7 @@ mod tests {
             }
         }
         assert_options(clean::OPERATORS);
+        assert_options(window::MEASURES);
         assert_options(aggregate::AGGREGATES);
         assert_options(feature::FEATURES);
     }

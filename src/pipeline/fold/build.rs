@@ -36,13 +36,14 @@ impl Fold {
         let event_time = note(event_time(spec, &input), &mut problems);
         let (Some(key), Some(event_time)) = (key, event_time) else { return Err(problems) };
         let options = gate_options(spec, key.clone(), event_time, partitions);
-        let gates = Gates::build(options, &input)
+        let mut gates = Gates::build(options, &input)
             .map_err(|problem| vec![problem.or_at(spec.at(&["source", "event_time"]))])?;
         let rules = Rules::build(schema, &input).map_err(|problem| vec![problem])?;
 
         let event_time = event_time_field(&input);
-        let (clean, cleaned) = clean_steps(spec, with_field(&input, event_time.as_ref()))
+        let (mut clean, cleaned) = clean_steps(spec, with_field(&input, event_time.as_ref()))
             .map_err(|problem| vec![problem])?;
+        gates.wait_longer(wait_us(spec, &mut clean).map_err(|problem| vec![problem])?);
         let expectations = expectations(spec, &cleaned)?;
         let windows = windows(spec, &cleaned)?.remember(&feature::requests(&spec.features));
         let hold = (spec.source.order == Order::EventTime)
@@ -181,20 +182,34 @@ fn clean_steps(spec: &Spec, mut schema: SchemaRef) -> Result<(Steps, SchemaRef),
         Order::Arrival => RowOrder::Arrival,
         Order::EventTime => RowOrder::EventTime,
     };
-    let mut steps = Vec::new();
+    let mut steps: Steps = Vec::new();
     for node in &spec.clean {
         let Some([(name, at, options)]) = node.as_map() else {
             let expected = "one operator with its options, such as `clip: { column: .. }`";
             return Err(Problem::new(node.at, node.kind()).expected(expected));
         };
         let operator = registry::find(clean::OPERATORS, "operator", name, *at)?;
-        let input = clean::Input { schema: &schema, keeps_outliers, order, needed: &needed };
+        let untouched = steps.iter_mut().all(|step| step.look_ahead().is_some());
+        let input =
+            clean::Input { schema: &schema, keeps_outliers, order, untouched, needed: &needed };
         let step =
             (operator.build)(options, &input).map_err(|problem| problem.or_at(options.at))?;
         schema = step.schema();
         steps.push(step);
     }
     Ok((steps, schema))
+}
+
+/// How much longer records have to wait for steps that look ahead.
+fn wait_us(spec: &Spec, steps: &mut Steps) -> Result<i64, Problem> {
+    let waits = steps.iter_mut().filter_map(|step| step.look_ahead()).map(|step| step.wait_us());
+    let wait_us = waits.max().unwrap_or(0);
+    if wait_us > 0 && forgets(spec) {
+        let what = "`tombstone: forget` beside a step that looks ahead: it has seen what comes";
+        let at = spec.at(&["outcomes", "tombstone"]);
+        return Err(Problem::new(at, what).expected("another step, or another policy"));
+    }
+    Ok(wait_us)
 }
 
 /// The columns that the steps must leave: those of the entity and of event time, and what is carried.
@@ -220,6 +235,7 @@ fn expectations(spec: &Spec, schema: &SchemaRef) -> Result<Option<Expectations>,
         every_us: section.every.us,
         exact: section.exact as usize,
         lateness_us: spec.source.lateness.us,
+        may_halt: spec.source.order == Order::Arrival,
     };
     let build = |nodes: &[Node]| {
         Expectations::build(nodes, schema, frame, every)

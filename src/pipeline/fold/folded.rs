@@ -7,6 +7,15 @@ use crate::{
 };
 use arrow::{compute::concat_batches, datatypes::SchemaRef};
 
+/// Records that leave in order of event time, with what became of them.
+#[derive(Debug)]
+pub(super) struct Departed {
+    pub(super) raw: RawBatch,
+    pub(super) rows: Rows,
+    pub(super) rejected: Vec<Rejected>,
+    pub(super) verdicts: Vec<Verdict>,
+}
+
 /// A batch after the fold: every record of [`Folded::batch`] is either a row or has left.
 #[derive(Debug)]
 pub struct Folded {
@@ -34,36 +43,34 @@ impl Folded {
         let Judged { verdicts, halt } = judged;
         let records = halt.map_or(raw.len(), |halt| halt.record as usize + 1);
         let mut totals = counted(records, records, &rejected);
-        for verdict in &verdicts {
-            totals.count_verdict(verdict);
-        }
+        verdicts.iter().for_each(|verdict| totals.count_verdict(verdict));
         Self { totals, rows, rejected, staged: None, records, verdicts, halt }.checked()
     }
 
     /// What leaves while `consumed` records came: at least one batch, several where it is more than
     /// one has room for. `schema` is that of the rows.
-    pub(super) fn leaving(
-        batches: Vec<(RawBatch, Rows, Vec<Rejected>)>,
-        consumed: usize,
-        schema: &SchemaRef,
-    ) -> Self {
+    pub(super) fn leaving(batches: Vec<Departed>, consumed: usize, schema: &SchemaRef) -> Self {
         let mut batches = batches.into_iter();
-        let (mut raw, mut rows, mut rejected) = batches.next().expect("at least one batch");
+        let Departed { mut raw, mut rows, mut rejected, mut verdicts } =
+            batches.next().expect("at least one batch");
         let mut columns = vec![rows.columns.clone()];
-        for (more_raw, more, more_rejected) in batches {
+        for more in batches {
             let before = u32::try_from(raw.len()).expect("fewer than what can be held");
-            more_raw.iter().for_each(|record| raw.push_released(&record));
-            columns.push(more.columns.clone());
-            rows.append(more, before);
+            more.raw.iter().for_each(|record| raw.push_released(&record));
+            columns.push(more.rows.columns.clone());
+            rows.append(more.rows, before);
             let moved = |gone: Rejected| Rejected { record: gone.record + before, ..gone };
-            rejected.extend(more_rejected.into_iter().map(moved));
+            rejected.extend(more.rejected.into_iter().map(moved));
+            let moved = |told: Verdict| Verdict { record: told.record + before, ..told };
+            verdicts.extend(more.verdicts.into_iter().map(moved));
         }
         if columns.len() > 1 {
             rows.columns = concat_batches(schema, &columns).expect("batches of one schema");
         }
-        let (count, totals) = (raw.len(), counted(consumed, raw.len(), &rejected));
-        let (staged, verdicts, halt) = (Some(raw), Vec::new(), None);
-        Self { rows, rejected, totals, staged, records: count, verdicts, halt }.checked()
+        let (records, mut totals) = (raw.len(), counted(consumed, raw.len(), &rejected));
+        verdicts.iter().for_each(|verdict| totals.count_verdict(verdict));
+        let staged = Some(raw);
+        Self { rows, rejected, totals, staged, records, verdicts, halt: None }.checked()
     }
 
     /// The records that `rows` and `rejected` are of, where `raw` is the batch that was folded: that

@@ -1,5 +1,6 @@
 //! Decode, validate, clean, window: everything that holds state, for one partition.
 
+mod ahead;
 mod build;
 mod digest;
 mod evict;
@@ -24,6 +25,7 @@ use digest::Digest;
 use hold::{Hold, Leaving};
 use std::{mem, sync::Arc};
 
+use folded::Departed;
 pub use folded::Folded;
 pub(super) use folded::settle;
 pub use state::FoldState;
@@ -102,7 +104,9 @@ impl Fold {
         let Some(hold) = self.hold.as_mut().filter(|hold| hold.len() > 0) else {
             let nothing = RawBatch::new(Arc::clone(log.topic()), log.partition());
             let rows = Rows::empty(Arc::clone(&schema));
-            return Folded::leaving(vec![(nothing, rows, Vec::new())], 0, &schema);
+            let (rejected, verdicts) = (Vec::new(), Vec::new());
+            let nothing = Departed { raw: nothing, rows, rejected, verdicts };
+            return Folded::leaving(vec![nothing], 0, &schema);
         };
         self.gates.tick();
         let leaving = hold.tick(log, &self.gates);
@@ -123,6 +127,7 @@ impl Fold {
         done(Part::Decode);
         let decoded = self.rules.apply(raw, decoded, &mut left);
         let rows = self.gates.advance(raw, decoded, &mut left);
+        self.tell_of_waiting(&rows);
         let Some(hold) = &mut self.hold else {
             let (rows, rejected, judged) = self.go_on(raw, rows, (left, halts), done);
             return Folded::new(raw, rows, rejected, judged);
@@ -138,10 +143,11 @@ impl Fold {
         consumed: usize,
         done: &mut dyn FnMut(Part),
     ) -> Folded {
-        let on = |Leaving { raw, rows, left }| {
-            // Expectations are refused in this order: nothing is judged, nothing halts.
-            let (rows, rejected, _) = self.go_on(&raw, rows, (left, Halts::Pass), done);
-            (raw, rows, rejected)
+        let on = |Leaving { raw, rows, seen, left }| {
+            self.tell_of_coming(&rows, &seen);
+            // Expectations that halt are refused in this order.
+            let (rows, rejected, judged) = self.go_on(&raw, rows, (left, Halts::Pass), done);
+            Departed { raw, rows, rejected, verdicts: judged.verdicts }
         };
         let batches = leaving.into_iter().map(on).collect();
         Folded::leaving(batches, consumed, &self.windows.schema())
@@ -259,6 +265,12 @@ impl Fold {
     /// Records that left the fast path of decoding or validation so far.
     pub fn slow_path_records(&self) -> u64 {
         self.decode.slow_path_records() + self.rules.slow_path_records()
+    }
+
+    /// How far the watermark has to be past records that wait, in microseconds: for steps that look
+    /// ahead.
+    pub(super) fn wait_us(&self) -> i64 {
+        self.gates.wait_us()
     }
 
     /// The columns that the first cleaning step sees.

@@ -223,13 +223,6 @@ fn expectations(spec: &Spec, problems: &mut Vec<Problem>) {
         let expected = format!("{} to {}", EXACT.start(), EXACT.end());
         problems.push(Problem::new(spec.at(&["expectations", "exact"]), what).expected(expected));
     }
-    if spec.source.order == Order::EventTime {
-        let what = "expectations are judged in the order of arrival";
-        problems.push(
-            Problem::new(spec.at(&["source", "order"]), what)
-                .expected("`order: arrival`, or no `expectations`"),
-        );
-    }
     if section.every.us == 0 {
         let at = spec.at(&["expectations", "every"]);
         problems.push(Problem::new(at, "windows without length").expected("such as `1m`"));

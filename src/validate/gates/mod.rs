@@ -99,13 +99,32 @@ impl Gates {
         self.progress.highest.map(|_| self.progress.watermark(self.options.lateness_us))
     }
 
-    /// How far event times may be beyond the watermark, microseconds; none where records pass
+    /// How far event times of what was let through may be beyond the watermark, or have been when it
+    /// went on, microseconds; none where records pass
     /// whatever their event time is, or by what passed before.
     pub fn reach(&self) -> Option<i64> {
         let GateOptions { lateness_us, max_jump_us, .. } = self.options;
         let GateOptions { late, late_replayed, future, .. } = &self.options;
         let keeps = [late, late_replayed, future].contains(&&Policy::Keep);
-        (max_jump_us.is_none() && !keeps).then_some(lateness_us)
+        (max_jump_us.is_none() && !keeps).then_some(lateness_us.saturating_add(self.wait_us()))
+    }
+
+    /// How far the watermark has to be past records that wait, in microseconds.
+    pub fn wait_us(&self) -> i64 {
+        self.waiting.as_ref().map_or(0, Waiting::wait_us)
+    }
+
+    /// Lets records, where they wait, do so until the watermark is past them by `us` microseconds.
+    pub fn wait_longer(&mut self, us: i64) {
+        self.waiting.iter_mut().for_each(|waiting| waiting.wait_longer(us));
+    }
+
+    /// No record that waits has an event time before this: the watermark, or as much before it as
+    /// they wait longer.
+    pub fn frontier(&self) -> i64 {
+        let frontier =
+            |waiting: &Waiting| waiting.frontier(&self.progress, self.options.lateness_us);
+        self.waiting.as_ref().map_or(i64::MIN, frontier)
     }
 
     /// All the state that the gates have beside the records that wait.

@@ -5,6 +5,9 @@
 //! trigger. All that have one event time go with one trigger, so that those that come later with
 //! that event time are late. A late record that the policy keeps waits for nothing.
 //!
+//! Where what follows looks ahead, records wait longer: until their event time is before the watermark
+//! by as much.
+//!
 //! Where more wait than `max_records`, those of the lowest event time go before their time, and the
 //! watermark is raised right behind them. A tick lets all go.
 
@@ -31,6 +34,8 @@ pub struct Released {
 #[derive(Debug)]
 pub(super) struct Waiting {
     max_records: usize,
+    /// How far the watermark must be past an event time.
+    wait_us: i64,
     /// By event time and offset.
     records: BinaryHeap<Reverse<(i64, i64)>>,
     /// The newest [`Released::watermark`].
@@ -43,7 +48,21 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn new(max_records: usize) -> Self {
         let (records, released) = (BinaryHeap::new(), Vec::new());
-        Self { max_records, records, row_watermark: i64::MIN, released, early: 0 }
+        Self { max_records, wait_us: 0, records, row_watermark: i64::MIN, released, early: 0 }
+    }
+
+    /// Lets records wait for so much more, in microseconds.
+    pub(super) fn wait_longer(&mut self, us: i64) {
+        self.wait_us = us;
+    }
+
+    pub(super) fn wait_us(&self) -> i64 {
+        self.wait_us
+    }
+
+    /// All before this event time have gone, and what comes before it is late.
+    pub(super) fn frontier(&self, progress: &Progress, lateness_us: i64) -> i64 {
+        progress.watermark(lateness_us.saturating_add(self.wait_us))
     }
 
     /// A new batch begins.
@@ -61,20 +80,20 @@ impl Waiting {
         lateness_us: i64,
     ) -> i64 {
         let event_time = passed.event_time;
-        let watermark = progress.watermark(lateness_us);
+        let frontier = self.frontier(progress, lateness_us);
         if passed.late {
-            self.release(trigger, (event_time, offset), watermark, true);
-            return watermark;
+            self.release(trigger, (event_time, offset), frontier, true);
+            return progress.watermark(lateness_us);
         }
         self.records.push(Reverse((event_time, offset)));
-        self.release_before(watermark, trigger, watermark);
+        self.release_before(frontier, trigger, frontier);
         let oldest = self.records.peek().filter(|_| self.records.len() > self.max_records);
-        let Some(Reverse((oldest, _))) = oldest.copied() else { return watermark };
-        self.early += 1;
-        progress.raise_behind(oldest);
-        let watermark = progress.watermark(lateness_us);
-        self.release_before(oldest + 1, trigger, watermark);
-        watermark
+        if let Some(Reverse((oldest, _))) = oldest.copied() {
+            self.early += 1;
+            progress.raise_behind(oldest);
+            self.release_before(oldest + 1, trigger, self.frontier(progress, lateness_us));
+        }
+        progress.watermark(lateness_us)
     }
 
     /// Lets all records go.
@@ -82,23 +101,23 @@ impl Waiting {
         self.begin();
         self.early += 1;
         progress.raise_behind(i64::MAX);
-        self.release_before(i64::MAX, 0, progress.watermark(lateness_us));
+        self.release_before(i64::MAX, 0, self.frontier(progress, lateness_us));
     }
 
-    fn release_before(&mut self, event_time: i64, trigger: u32, watermark: i64) {
+    fn release_before(&mut self, event_time: i64, trigger: u32, frontier: i64) {
         while let Some(Reverse(first)) = self.records.peek().copied()
             && first.0 < event_time
         {
             self.records.pop();
-            self.release(trigger, first, watermark, false);
+            self.release(trigger, first, frontier, false);
         }
     }
 
-    /// `watermark` is that of the partition: records of the future, which did not move it, may go
-    /// while it is before their event time.
-    fn release(&mut self, trigger: u32, record: (i64, i64), watermark: i64, late: bool) {
+    /// Records of the future, which did not move the watermark, may go while the frontier is before
+    /// their event time.
+    fn release(&mut self, trigger: u32, record: (i64, i64), frontier: i64, late: bool) {
         let (event_time, offset) = record;
-        self.row_watermark = self.row_watermark.max(event_time.min(watermark));
+        self.row_watermark = self.row_watermark.max(event_time.min(frontier));
         let watermark = self.row_watermark;
         self.released.push(Released { trigger, offset, event_time, watermark, late });
     }

@@ -58,6 +58,8 @@ pub struct Frame {
     pub exact: usize,
     /// How far event time may go back.
     pub lateness_us: i64,
+    /// True if rows come in the order of the log: only then a record can be the last of a partition.
+    pub may_halt: bool,
 }
 
 /// All expectations of a pipeline, with what the open windows hold.
@@ -120,6 +122,12 @@ impl Expectations {
         let mut expected: Vec<Expected> = Vec::with_capacity(nodes.len());
         for node in nodes {
             let next = Expected::parse(node, schema)?;
+            if next.told.severity == Severity::Halt && !frame.may_halt {
+                let what = "`severity: halt` with `order: event_time`";
+                let expected = "`order: arrival`: only there a record is the last one of the log \
+                                that was looked at";
+                return Err(Problem::new(node.at("severity"), what).expected(expected));
+            }
             let name = &next.told.name;
             if expected.iter().any(|other| other.told.name == *name) {
                 let what = format!("two expectations are called `{name}`");

@@ -102,7 +102,7 @@ fn slice(rows: &Rows, from: usize, until: usize) -> Rows {
 
 fn build(expect: &str) -> Result<Expectations, Problem> {
     let node = Node::parse(expect)?;
-    let frame = Frame { every_us: EVERY, exact: EXACT, lateness_us: LATENESS };
+    let frame = Frame { every_us: EVERY, exact: EXACT, lateness_us: LATENESS, may_halt: true };
     Expectations::build(node.as_list().unwrap(), &schema(), frame, Position::default())
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Leaving {
     pub(super) raw: RawBatch,
     /// Those that go on, without slots.
     pub(super) rows: Rows,
+    /// Of each row, the highest offset that had come when it was let go.
+    pub(super) seen: Vec<i64>,
     /// Those that were rejected at a gate, in order.
     pub(super) left: Rejections,
 }
@@ -69,13 +71,13 @@ impl Hold {
             let word = mix(HELD_RECORD, record.offset.cast_unsigned());
             self.digest = mix(self.digest, mix(word, event_time.cast_unsigned()));
         }
-        self.leave(raw, gates.released(), left)
+        self.leave(raw, gates.released(), left, |trigger| raw.offset(trigger as usize))
     }
 
     /// Gives out all records; the gates have let them go. `log` is a batch of their log.
     pub(super) fn tick(&mut self, log: &RawBatch, gates: &Gates) -> Vec<Leaving> {
         self.digest = mix(self.digest, TICK);
-        self.leave(log, gates.released(), Rejections::default())
+        self.leave(log, gates.released(), Rejections::default(), |_| i64::MAX)
     }
 
     /// Takes the held part into the hash over what left.
@@ -103,6 +105,7 @@ impl Hold {
         raw: &RawBatch,
         released: &[Released],
         mut left: Rejections,
+        seen: impl Fn(u32) -> i64,
     ) -> Vec<Leaving> {
         left.0.sort_by_key(|gone| gone.record);
         let mut left = left.0.into_iter().peekable();
@@ -114,7 +117,7 @@ impl Hold {
             }
             staging.make_room(run.len());
             for record in run {
-                staging.release(record, &mut self.held);
+                staging.release(record, seen(record.trigger), &mut self.held);
             }
         }
         left.for_each(|gone| staging.reject(gone));
@@ -146,6 +149,7 @@ struct Staged {
     released: Vec<Released>,
     /// Which records those are.
     records: Vec<u32>,
+    seen: Vec<i64>,
     left: Rejections,
 }
 
@@ -164,8 +168,9 @@ impl Staging<'_> {
         self.open.left.0.push(Rejected { record, ..gone });
     }
 
-    fn release(&mut self, record: &Released, held: &mut Held) {
+    fn release(&mut self, record: &Released, seen: i64, held: &mut Held) {
         self.open.records.push(self.open.next());
+        self.open.seen.push(seen);
         self.open.released.push(*record);
         if record.late {
             self.open.raw.push_released(&self.log.record(record.trigger as usize));
@@ -183,8 +188,8 @@ impl Staging<'_> {
 impl Staged {
     fn new(log: &RawBatch) -> Self {
         let raw = RawBatch::new(Arc::clone(log.topic()), log.partition());
-        let (released, records) = (Vec::new(), Vec::new());
-        Self { raw, released, records, left: Rejections::default() }
+        let (released, records, seen) = (Vec::new(), Vec::new(), Vec::new());
+        Self { raw, released, records, seen, left: Rejections::default() }
     }
 
     fn next(&self) -> u32 {
@@ -192,7 +197,7 @@ impl Staged {
     }
 
     fn decode(self, decode: &mut dyn Decode) -> Leaving {
-        let Self { raw, released, records, left } = self;
+        let Self { raw, released, records, seen, left } = self;
         // Those that were rejected are decoded once more too, and left out.
         let Decoded { columns, records: decoded } = decode.decode(&raw, &mut Rejections::default());
         let columns = if decoded == records {
@@ -212,6 +217,6 @@ impl Staged {
             slots: Vec::new(),
             late: released.iter().map(|r| r.late).collect(),
         };
-        Leaving { raw, rows, left }
+        Leaving { raw, rows, seen, left }
     }
 }

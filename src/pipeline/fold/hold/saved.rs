@@ -83,8 +83,8 @@ impl Fold {
             gates.raised.is_some_and(|r| gates.highest.is_none_or(|h| r > h.saturating_add(1)));
         progress.check(!far, "a watermark beyond the highest event time")?;
         self.gates.resume(gates);
-        let watermark = self.gates.watermark().unwrap_or(i64::MIN);
-        progress.check(row_watermark <= watermark, "rows ahead of the watermark")?;
+        let frontier = self.gates.frontier();
+        progress.check(row_watermark <= frontier, "rows ahead of the watermark")?;
         let digest = progress.word(2)?;
 
         let mut rows = section.table("records", RECORDS)?;
@@ -93,7 +93,7 @@ impl Fold {
         let mut batch = RawBatch::new("".into(), 0);
         while rows.next_row() {
             let (offset, event_time) = (rows.int(0)?, rows.int(1)?);
-            rows.check(event_time >= watermark, "a record that does not wait")?;
+            rows.check(event_time >= frontier, "a record that does not wait")?;
             let in_order = waiting.last().is_none_or(|(_, before)| *before < offset);
             rows.check(in_order && offset >= 0, "records out of order")?;
             batch.push(
