@@ -32,6 +32,7 @@ class Findings:
     records: int = 0
     vectors: int = 0
     dead_letters: int = 0
+    verdicts: int = 0
     dropped: int = 0
     aborted: int = 0
 
@@ -51,7 +52,7 @@ class Findings:
 
     def summary(self) -> str:
         counted = ", ".join(f"{self.counts[kind]} {kind}" for kind in KINDS)
-        compared = f"{self.records} records: {self.vectors} vectors, {self.dead_letters} dead letters"
+        compared = f"{self.records} records: {self.vectors} vectors, {self.dead_letters} dead letters, {self.verdicts} verdicts"
         return f"{compared}, {self.dropped} dropped; {counted}; {self.aborted} aborted"
 
     def as_json(self) -> dict[str, Any]:

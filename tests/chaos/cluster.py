@@ -15,7 +15,7 @@ BOUND_S = 60.0
 
 def in_sync(scene: Scene) -> bool:
     """Whether every partition of the scene has all its replicas."""
-    for topic in (scene.input, scene.output, scene.dead_letter):
+    for topic in (scene.input, scene.output, scene.dead_letter, scene.quality):
         found = scene.client.list_topics(topic, timeout=20).topics[topic].partitions.values()
         if any(len(p.isrs) < scene.plan.replicas or p.leader < 0 for p in found):
             return False

@@ -13,7 +13,7 @@ from typing import Any
 import card
 import stream
 
-from . import ROOT, order, state
+from . import ROOT, order, quality, state
 from .gates import DROPPED, Gates, Passed, Source
 from .topics import Record
 
@@ -45,6 +45,8 @@ class Expected:
     vectors: dict[Place, Outcome] = dataclasses.field(default_factory=dict)
     rejected: dict[Place, Outcome] = dataclasses.field(default_factory=dict)
     dropped: dict[Place, str] = dataclasses.field(default_factory=dict)
+    # By partition, in order; of pipelines that have a topic for them.
+    verdicts: dict[int, list[quality.Told]] = dataclasses.field(default_factory=dict)
     records: int = 0
 
 
@@ -87,6 +89,8 @@ def expected(pipeline: str, records: Iterable[Record],
         partitions[record.partition].append(record)
     found = Expected(records=sum(map(len, partitions.values())))
     for number, held in sorted(partitions.items()):
+        if pipeline == "state":
+            found.verdicts[number] = list(quality.verdicts(held))
         endings = PIPELINES[pipeline](held, (ticks or {}).get(number, []))
         for place_in_order, (record, ending, late) in enumerate(endings):
             place = record.partition, record.offset

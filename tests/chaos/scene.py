@@ -79,7 +79,7 @@ def pipeline_text(source: str, name: str) -> str:
     ):
         source, count = re.subn(pattern, replacement, source)
         assert count == 1, f"{pattern} stands {count} times in the pipeline file"
-    return source
+    return re.sub(r"(?m)^(\s*quality_topic: *)\S+", rf"\g<1>{name}.quality", source)
 
 
 class Scene:
@@ -90,7 +90,8 @@ class Scene:
         self.plan, self.broker, self.binary = plan, broker, binary
         self.home = home / plan.name
         self.links = links or []
-        self.input, self.output, self.dead_letter = (f"{plan.name}.{t}" for t in ("in", "out", "dlq"))
+        self.input, self.output, self.dead_letter, self.quality = (
+            f"{plan.name}.{topic}" for topic in ("in", "out", "dlq", "quality"))
         self.snapshots = self.home / "snapshots"
         self.daemons: dict[str, Daemon] = {}
         self.ended: list[str] = []
@@ -114,7 +115,7 @@ class Scene:
         for schema in source.parent.glob("*.schema.json"):
             shutil.copy(schema, self.home)
         self.file.write_text(pipeline_text(source.read_text(), self.plan.name))
-        names = [self.input, self.output, self.dead_letter]
+        names = [self.input, self.output, self.dead_letter, self.quality]
         topics.create(self.client, names, self.plan.partitions, self.plan.replicas)
 
     @property

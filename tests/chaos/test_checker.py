@@ -1,10 +1,12 @@
 """The checker finds each planted defect, and nothing where there is none."""
 
 import dataclasses
+import datetime
 import json
 import unittest
 import zlib
 
+from chaos import quality
 from chaos.checker import ERRORS, KINDS, Findings, check, equal
 from chaos.expected import Expected, expected
 from chaos.test_oracle import log
@@ -142,6 +144,44 @@ class Checker(unittest.TestCase):
         again = Findings.from_json(json.loads(json.dumps(findings.as_json())))
         self.assertEqual(again.summary(), findings.summary())
         self.assertEqual(tuple(findings.as_json()["counts"]), KINDS)
+
+
+class Verdicts(unittest.TestCase):
+    """Each planted defect in the topic of verdicts is found, and nothing where there is none."""
+
+    def setUp(self):
+        self.wanted = expected("state", log(12, 3_000)).verdicts
+        self.told = [self.message(number, at, verdict) for number, held in self.wanted.items()
+                     for at, verdict in enumerate(held)]
+
+    def message(self, number: int, at: int, told: quality.Told, **changed) -> Record:
+        start = datetime.datetime.fromtimestamp(told.begin / 1_000_000, datetime.UTC).isoformat()
+        is_sampled = told.observed is quality.SAMPLED
+        value = {"window": {"start": start}, "expectation": told.expectation, "count": told.count,
+                 "observed": 0.5 if is_sampled else told.observed, "verdict": "passed" if is_sampled else told.verdict}
+        source = f"{TOPIC}/{number}/{told.offset}".encode()
+        return Record(0, at, 0, None, json.dumps(value | changed).encode(), (("millstream-source", source),))
+
+    def found(self, told: list[Record]) -> dict[str, int]:
+        findings = Findings()
+        quality.compare(findings, TOPIC, self.wanted, told)
+        return {kind: n for kind, n in findings.counts.items() if n}
+
+    def test_each_defect(self):
+        number, told = next((number, held[8]) for number, held in self.wanted.items())
+        self.assertGreater(len(self.told), 200)
+        self.assertEqual({told.verdict for held in self.wanted.values() for told in held} - {""}, {"passed", "failed"})
+        self.assertEqual(self.found(self.told), {})
+        self.assertEqual(self.found(self.told[:-3]), {"missing": 3})
+        self.assertEqual(self.found([*self.told, self.told[0]]), {"duplicate": 1})
+        self.assertEqual(self.found([self.told[1], self.told[0], *self.told[2:]]), {"misordered": 1})
+        for changed in ({"count": told.count + 1}, {"observed": 17}, {"observed": None}, {"verdict": "skipped"}):
+            other = [*self.told[:8], self.message(number, 8, told, **changed), *self.told[9:]]
+            self.assertEqual(self.found(other), {"wrong": 1}, changed)
+        moved = dataclasses.replace(told, offset=told.offset + 1)
+        self.assertEqual(self.found([*self.told[:8], self.message(number, 8, moved), *self.told[9:]]), {"wrong": 1})
+        self.assertEqual(self.found([*self.told, self.message(number, 8, told, expectation="other")]), {"extra": 1})
+        self.assertEqual(self.found([*self.told, Record(0, 0, 0, None, b"{", ())]), {"extra": 1})
 
 
 class Equality(unittest.TestCase):

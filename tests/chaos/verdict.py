@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from . import ROOT, topics
+from . import ROOT, quality, topics
 from .checker import Findings, check
 from .expected import expected
 from .scene import IDLE_S, Scene
@@ -89,12 +89,16 @@ def judge(bootstrap: str, name: str, pipeline: str, ticks: dict[int, list[tuple[
         written += len(topics.read(bootstrap, topic, topics.UNCOMMITTED))
     findings = check(f"{name}.in", wanted, found[f"{name}.out"], found[f"{name}.dlq"])
     findings.aborted = written - visible
+    if wanted.verdicts:
+        findings.verdicts = sum(map(len, wanted.verdicts.values()))
+        told = topics.read(bootstrap, f"{name}.quality", topics.COMMITTED)
+        quality.compare(findings, f"{name}.in", wanted.verdicts, told)
     return findings
 
 
 def judge_apart(scene: Scene) -> Findings:
     """`judge` in a process of its own: it takes a core for seconds and must not stop the watch."""
-    for topic in (scene.output, scene.dead_letter):
+    for topic in (scene.output, scene.dead_letter, scene.quality):
         scene.positions.wait_until_settled(topic, SETTLE_S)
     ticks = {partition: sorted(made) for partition, made in scene.positions.ticks.items()}
     command = [sys.executable, "-m", "chaos", "judge", scene.broker.bootstrap, scene.plan.name,
