@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 
 WARM_S, LONGEST_S, PATIENCE_S = 10.0, 30.0, 180.0
 PAUSE_S = 0.03
+# Until what is not needed any more has been given back; the allocator takes 10 s.
+REST_S = 15.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -27,6 +29,8 @@ class Cost:
     rss_mb: float
     # From the start of the process to its first message.
     first_s: float
+    # Resident once everything is done and given back; of whole runs.
+    rest_mb: float = 0.0
 
 
 class Running:
@@ -77,6 +81,11 @@ class Running:
                 if line.startswith("VmHWM:"):
                     self._peak_kb[pid] = int(line.split()[1])
         return sum(self._peak_kb.values()) / 1024
+
+    def resident_mb(self) -> float:
+        """What all processes hold now."""
+        pages = (int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid, _ in self._pids())
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def stop(self) -> None:
         """SIGTERM, then SIGKILL for what is left of it."""
@@ -133,6 +142,10 @@ def follow(commands: Sequence[Sequence[str]], work: pathlib.Path, published: Cal
     """Starts a program, measures it, stops it."""
     running = Running(commands, work / "log", work)
     try:
-        return watch(running, published, total, whole)
+        cost = watch(running, published, total, whole)
+        if not whole:
+            return cost
+        time.sleep(REST_S)
+        return dataclasses.replace(cost, rest_mb=running.resident_mb())
     finally:
         running.stop()

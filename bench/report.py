@@ -75,14 +75,15 @@ def latency(rows: list[Latency]) -> str:
 
 def growth(points: list[Point]) -> str:
     """Each case beside the first of its family."""
-    lines = ["| what grows | | records/s | CPU us/record | to the first | MB/s of JSON per core | peak RSS MB |",
-             "|---|---|---:|---:|---:|---:|---:|"]
+    lines = ["| what grows | | records/s | CPU us/record | to the first | MB/s of JSON per core | peak RSS MB | at rest |",
+             "|---|---|---:|---:|---:|---:|---:|---:|"]
     firsts: dict[str, float] = {}
     for point in points:
         cost = point.cost
         first = firsts.setdefault(point.case.family, cost.cpu_us)
         cells = [point.case.family, point.case.label, f"{cost.rate:,.0f}", f"{cost.cpu_us:,.2f}",
-                 f"{cost.cpu_us / first:.2f}", f"{point.record_bytes / cost.cpu_us:,.0f}", f"{cost.rss_mb:,.0f}"]
+                 f"{cost.cpu_us / first:.2f}", f"{point.record_bytes / cost.cpu_us:,.0f}", f"{cost.rss_mb:,.0f}",
+                 f"{cost.rest_mb:,.0f}" if cost.rest_mb else ""]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines + state(points))
 
@@ -94,8 +95,9 @@ def state(points: list[Point]) -> list[str]:
         return []
     less, more = held[0], held[-1]
     events = more.case.records - less.case.records
-    each = (more.cost.rss_mb - less.cost.rss_mb) * 2**20 / events
-    return ["", f"A buffered event takes {each:.1f} bytes of resident memory (the two runs of `state`, their difference)."]
+    each = (more.cost.rest_mb - less.cost.rest_mb) * 2**20 / events
+    return ["", f"A buffered event takes {each:.1f} bytes of resident memory (the two runs of `state`, their difference at "
+                "rest: all is read, and the allocator has given back what it does not need)."]
 
 
 def growth_plot(points: list[Point], path: pathlib.Path) -> None:
