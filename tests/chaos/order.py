@@ -4,10 +4,7 @@ What is held is a list that is sorted at each record. When a partition was idle 
 where it made ticks is read from what it committed, and what follows from them is computed here.
 """
 
-import bisect
 import json
-import math
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +16,6 @@ from .topics import Record
 
 SECOND, MINUTE = stream.UNITS_US["s"], stream.UNITS_US["m"]
 MAX_HELD = 60
-# How far away the numbers may be that a gap lies between; everybody waits so much longer.
-WITHIN = 30 * SECOND
 
 # Offset, and number among those at that offset.
 Tick = tuple[int, int]
@@ -42,12 +37,6 @@ class RaisedGates(Gates):
         usual = super().watermark
         return None if usual is None else max(usual, self.raised)
 
-    @property
-    def frontier(self) -> int:
-        """What is before it has left: the watermark, as much longer ago as a gap waits."""
-        usual = super().watermark
-        return self.raised if usual is None else max(usual - WITHIN, self.raised)
-
     def raise_behind(self, time: int) -> None:
         """Right behind that event time, no further than right behind the highest."""
         self.raised = max(self.raised, min(time, self.watch.highest) + 1)
@@ -60,8 +49,6 @@ class Ordered:
         self.gates, self.partition = RaisedGates(source()), state.Partition()
         self.held: list[tuple[int, int, Record, dict[str, Any]]] = []
         self.before = -(1 << 60)
-        # Of each card: event time, offset and number of the records that have come and were not late.
-        self.numbers: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
 
     def take(self, record: Record) -> Iterator[tuple[Record, dict[str, Any] | str, bool]]:
         """A record comes: what leaves with it, in order."""
@@ -76,10 +63,7 @@ class Ordered:
         else:
             self.held.append((judged.time, record.offset, record, judged.value))
             self.held.sort(key=lambda held: held[:2])
-            if judged.value["amount"] is not None:
-                number = judged.time, record.offset, judged.value["amount"]
-                bisect.insort(self.numbers[judged.value["card_id"]], number)
-            yield from self.release(self.gates.frontier)
+            yield from self.release(self.gates.watermark)
             if len(self.held) > MAX_HELD:
                 oldest = self.held[0][0]
                 self.gates.raise_behind(oldest)
@@ -93,23 +77,9 @@ class Ordered:
 
     def release(self, before: int) -> Iterator[tuple[Record, dict[str, Any] | str, bool]]:
         while self.held and self.held[0][0] < before:
-            time, offset, record, value = self.held.pop(0)
-            is_gap = value["amount"] is None
-            amount = self.on_line(value["card_id"], time, offset) if is_gap else value["amount"]
-            vector = self.partition.vector({**value, "amount": amount}, time, self.before)
-            yield record, vector if isinstance(vector, str) else {**vector, "amount_was_gap": is_gap}, False
+            time, _, record, value = self.held.pop(0)
+            yield record, self.partition.vector(value, time, self.before), False
             self.before = time
-
-    def on_line(self, card: str, time: int, offset: int) -> float | None:
-        """The line between the nearest numbers of the card, at the place of a record without one."""
-        numbers = self.numbers[card]
-        at = bisect.bisect_left(numbers, (time, offset, -math.inf))
-        if at in (0, len(numbers)):
-            return None
-        (t0, _, y0), (t1, _, y1) = numbers[at - 1], numbers[at]
-        if time - t0 > WITHIN or t1 - time > WITHIN:
-            return None
-        return y0 if t0 == t1 else y0 + (y1 - y0) * (time - t0) / (t1 - t0)
 
 
 def endings(records: list[Record],
