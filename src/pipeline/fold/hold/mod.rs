@@ -6,9 +6,10 @@
 //! trigger by (event time, offset). Where the batches that come in were cut does not show in that
 //! order, so that messages, digest and state are the same bytes.
 //!
-//! Bytes are decoded once to be judged and once more when they leave: what waits is a tenth of the
-//! size of its columns, and is the same in memory and in a snapshot.
+//! What waits is bytes: a tenth of the size of their columns, and the same in memory and in a snapshot.
+//! They are decoded to be judged, and once more when they leave unless that was a moment ago.
 
+mod recent;
 mod records;
 mod saved;
 
@@ -19,7 +20,8 @@ use crate::{
     state::BATCH_ROWS_MAX,
     validate::gates::{Gates, Released},
 };
-use arrow::compute::filter_record_batch;
+use arrow::{array::RecordBatch, compute::interleave_record_batch};
+use recent::Recent;
 use records::Held;
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ use std::sync::Arc;
 pub(super) struct Hold {
     held: Held,
     decode: Box<dyn Decode>,
+    recent: Recent,
     /// Rolling hash over the records that were held, and the ticks between them.
     digest: u64,
 }
@@ -53,7 +56,7 @@ const TICK: u64 = 0x082e_fa98_ec4e_6c89;
 impl Hold {
     /// Nothing waits yet.
     pub(super) fn new(decode: Box<dyn Decode>) -> Self {
-        Self { held: Held::default(), decode, digest: 0 }
+        Self { held: Held::default(), decode, recent: Recent::default(), digest: 0 }
     }
 
     /// Takes in the records that passed the gates, and gives out what leaves with this batch.
@@ -71,6 +74,7 @@ impl Hold {
             let word = mix(HELD_RECORD, record.offset.cast_unsigned());
             self.digest = mix(self.digest, mix(word, event_time.cast_unsigned()));
         }
+        self.recent.keep(passed);
         self.leave(raw, gates.released(), left, |trigger| raw.offset(trigger as usize))
     }
 
@@ -123,7 +127,49 @@ impl Hold {
         left.for_each(|gone| staging.reject(gone));
         self.held.tidy();
         let staged = staging.end();
-        staged.into_iter().map(|staged| staged.decode(&mut *self.decode)).collect()
+        let leaving = staged.into_iter().map(|staged| self.decode(staged)).collect();
+        if self.held.len() == 0 {
+            self.recent.clear();
+        }
+        leaving
+    }
+
+    fn decode(&mut self, staged: Staged) -> Leaving {
+        let columns = self.columns(&staged);
+        let Staged { raw, released, records, seen, left } = staged;
+        assert_eq!(columns.num_rows(), records.len(), "what passed once is decoded again");
+        let rows = Rows {
+            columns,
+            records,
+            offsets: released.iter().map(|r| r.offset).collect(),
+            event_times: released.iter().map(|r| r.event_time).collect(),
+            watermarks: released.iter().map(|r| r.watermark).collect(),
+            slots: Vec::new(),
+            late: released.iter().map(|r| r.late).collect(),
+        };
+        Leaving { raw, rows, seen, left }
+    }
+
+    /// The columns of the records that go on: of those that came a moment ago as they were decoded
+    /// then.
+    fn columns(&mut self, staged: &Staged) -> RecordBatch {
+        let Staged { raw, released, records, .. } = staged;
+        let mut again = RawBatch::new(Arc::clone(raw.topic()), raw.partition());
+        let behind = self.recent.batches().count();
+        let place = |(released, record): (&Released, &u32)| {
+            self.recent.find(released.offset).unwrap_or_else(|| {
+                again.push_released(&raw.record(*record as usize));
+                (behind, again.len() - 1)
+            })
+        };
+        let places: Vec<(usize, usize)> = released.iter().zip(records).map(place).collect();
+        let Decoded { columns, .. } = self.decode.decode(&again, &mut Rejections::default());
+        if again.len() == places.len() {
+            return columns;
+        }
+        assert_eq!(columns.num_rows(), again.len(), "what passed once is decoded again");
+        let batches: Vec<&RecordBatch> = self.recent.batches().chain([&columns]).collect();
+        interleave_record_batch(&batches, &places).expect("batches of one schema")
     }
 }
 
@@ -194,29 +240,5 @@ impl Staged {
 
     fn next(&self) -> u32 {
         u32::try_from(self.raw.len()).expect("a batch has few records")
-    }
-
-    fn decode(self, decode: &mut dyn Decode) -> Leaving {
-        let Self { raw, released, records, seen, left } = self;
-        // Those that were rejected are decoded once more too, and left out.
-        let Decoded { columns, records: decoded } = decode.decode(&raw, &mut Rejections::default());
-        let columns = if decoded == records {
-            columns
-        } else {
-            let mut wanted = records.iter().peekable();
-            let mask = decoded.iter().map(|d| Some(wanted.next_if_eq(&d).is_some())).collect();
-            filter_record_batch(&columns, &mask).expect("a flag per row")
-        };
-        assert_eq!(columns.num_rows(), records.len(), "what passed once is decoded again");
-        let rows = Rows {
-            columns,
-            records,
-            offsets: released.iter().map(|r| r.offset).collect(),
-            event_times: released.iter().map(|r| r.event_time).collect(),
-            watermarks: released.iter().map(|r| r.watermark).collect(),
-            slots: Vec::new(),
-            late: released.iter().map(|r| r.late).collect(),
-        };
-        Leaving { raw, rows, seen, left }
     }
 }
