@@ -76,12 +76,13 @@ def renamed(text: str, names: dict[str, str]) -> str:
 
 def pipeline(job: Job, source: str, order: str = "arrival") -> pathlib.Path:
     """The pipeline file under names of its own, its schema beside it. In event time with peers it does what
-    Flink's OVER does: its windows are closed on both sides anyhow."""
+    Flink's OVER does: its windows are closed on both sides anyhow, and SQL's sum of nothing is null."""
     orders = {"arrival": "order: arrival", "event_time": "order: event_time\n  peers: true"}
+    sums = {"arrival": "count, sum, mean", "event_time": "count, { sum: { null_when_empty: true } }, mean"}
     text = renamed(PIPELINE.read_text("utf-8"), {
         "pipeline: card-features": f"pipeline: {job.name}", "topics: [card.transactions]": f"topics: [{source}]",
         "topic: card.features": f"topic: {job.output}", "topic: card.transactions.dlq": f"topic: {job.dead_letter}",
-        orders["arrival"]: orders[order]})
+        orders["arrival"]: orders[order], sums["arrival"]: sums[order]})
     schema = PIPELINE.with_name("card-transaction.schema.json")
     (job.work / schema.name).write_bytes(schema.read_bytes())
     path = job.work / "pipeline.yaml"
