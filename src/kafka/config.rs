@@ -60,8 +60,7 @@ const CONSUMER: &[(&str, &str)] = &[
     ("fetch.wait.max.ms", "50"),
     ("fetch.queue.backoff.ms", "5"),
     ("fetch.message.max.bytes", "4000000"),
-    // Of each partition: five times as many take 180 MB more with four of them, and bring nothing.
-    ("queued.min.messages", "20000"),
+    ("queued.min.messages", "100000"),
     ("queued.max.messages.kbytes", "32768"),
     ("max.poll.interval.ms", "300000"),
     // A commit to a dead broker blocks the worker for so long at most.
