@@ -46,12 +46,11 @@ impl Knots {
     /// Adds the value of a record; no other one has its offset.
     pub(super) fn insert(&mut self, key: &[u8], place: Place, value: f64) {
         let shard = Arc::make_mut(&mut self.shards[shard_of(key)]);
-        let key = match shard.get_key_value(key) {
-            Some((known, _)) => Arc::clone(known),
-            None => {
-                self.bytes += key.len() + KEY_BYTES;
-                Arc::from(key)
-            }
+        let key = if let Some((known, _)) = shard.get_key_value(key) {
+            Arc::clone(known)
+        } else {
+            self.bytes += key.len() + KEY_BYTES;
+            Arc::from(key)
         };
         shard.entry(Arc::clone(&key)).or_default().insert(place, value);
         self.in_order.insert(place, key);

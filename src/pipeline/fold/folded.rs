@@ -43,7 +43,9 @@ impl Folded {
         let Judged { verdicts, halt } = judged;
         let records = halt.map_or(raw.len(), |halt| halt.record as usize + 1);
         let mut totals = counted(records, records, &rejected);
-        verdicts.iter().for_each(|verdict| totals.count_verdict(verdict));
+        for verdict in &verdicts {
+            totals.count_verdict(verdict);
+        }
         Self { totals, rows, rejected, staged: None, records, verdicts, halt }.checked()
     }
 
@@ -68,7 +70,9 @@ impl Folded {
             rows.columns = concat_batches(schema, &columns).expect("batches of one schema");
         }
         let (records, mut totals) = (raw.len(), counted(consumed, raw.len(), &rejected));
-        verdicts.iter().for_each(|verdict| totals.count_verdict(verdict));
+        for verdict in &verdicts {
+            totals.count_verdict(verdict);
+        }
         let staged = Some(raw);
         Self { rows, rejected, totals, staged, records, verdicts, halt: None }.checked()
     }

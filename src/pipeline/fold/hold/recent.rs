@@ -28,7 +28,7 @@ impl Recent {
     /// Keeps the columns of a batch, and as many of those before as there is room for.
     pub(super) fn keep(&mut self, rows: &Rows) {
         let bytes = rows.columns.get_array_memory_size();
-        if rows.len() > 0 {
+        if !rows.is_empty() {
             let (columns, offsets) = (rows.columns.clone(), rows.offsets.clone());
             self.batches.push_back(Batch { columns, offsets, bytes });
             self.bytes += bytes;
