@@ -74,10 +74,10 @@ def card_features(records: list[Record]) -> Iterator[Ending]:
         yield record, endings[offset], False
 
 
-PIPELINES: dict[str, Callable[[list[Record], list[order.Tick]], Iterator[Ending]]] = {
-    "card": lambda records, _: card_features(records),
-    "state": lambda records, _: state.endings(records),
-    "order": order.endings,
+PIPELINES: dict[str, Callable[[list[Record], list[order.Tick], quality.Verdicts], Iterator[Ending]]] = {
+    "card": lambda records, *_: card_features(records),
+    "state": lambda records, _, verdicts: state.endings(records, verdicts.observe),
+    "order": lambda records, ticks, _: order.endings(records, ticks),
 }
 
 
@@ -89,9 +89,8 @@ def expected(pipeline: str, records: Iterable[Record],
         partitions[record.partition].append(record)
     found = Expected(records=sum(map(len, partitions.values())))
     for number, held in sorted(partitions.items()):
-        if pipeline == "state":
-            found.verdicts[number] = list(quality.verdicts(held))
-        endings = PIPELINES[pipeline](held, (ticks or {}).get(number, []))
+        verdicts = quality.Verdicts()
+        endings = PIPELINES[pipeline](held, (ticks or {}).get(number, []), verdicts)
         for place_in_order, (record, ending, late) in enumerate(endings):
             place = record.partition, record.offset
             if not isinstance(ending, str):
@@ -100,4 +99,6 @@ def expected(pipeline: str, records: Iterable[Record],
                 found.dropped[place] = ending
             else:
                 found.rejected[place] = Outcome(record, place_in_order, reason=ending)
+        if pipeline == "state":
+            found.verdicts[number] = verdicts.told
     return found

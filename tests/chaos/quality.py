@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import state
-from .gates import Gates, Passed
+from .gates import Passed
 from .topics import Record
 
 EVERY = 15 * state.SECOND
@@ -84,32 +84,30 @@ def window(rows: list[Row]) -> Iterator[tuple[str, tuple[int, Any, str]]]:
     yield "amount > 0", share([amount > 0 for amount in amounts], 1)
 
 
-def verdicts(records: list[Record]) -> Iterator[Told]:
-    """The verdicts on the windows of a partition, in order."""
-    gates, partition = Gates(state.source()), state.Partition()
-    windows: dict[int, list[Row]] = defaultdict(list)
-    open_from, newest = -(1 << 62), -(1 << 62)
-    for record in records:
-        before = gates.watermark
-        judged = gates.judge(record)
-        if not isinstance(judged, Passed):
-            if judged == "tombstone" and record.key is not None:
-                partition.forget(record.key.decode())
-            continue
-        edge = min(gates.watermark, judged.time) // EVERY * EVERY
-        if edge > open_from:
-            open_from = edge
-            for begin in sorted(begin for begin in windows if begin < edge):
-                for name, (count, observed, verdict) in window(windows.pop(begin)):
-                    yield Told(begin, name, record.offset, count, observed, verdict)
-        vector = partition.vector(judged.value, judged.time, -(1 << 60) if before is None else before)
-        if isinstance(vector, str):
-            continue
-        row = Row(judged.time, judged.time >= newest, vector["amount"], judged.value["category"].lower(),
-                  judged.value["tx_id"], judged.value["lat"], vector["channel"])
-        newest = judged.time
-        if judged.time // EVERY * EVERY >= open_from:
-            windows[judged.time // EVERY * EVERY].append(row)
+class Verdicts:
+    """The verdicts on the windows of a partition, in order; what passes is shown to it."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.windows: dict[int, list[Row]] = defaultdict(list)
+        self.open_from, self.newest = -(1 << 62), -(1 << 62)
+
+    def observe(self, passed: Passed, watermark: int, ending: dict[str, Any] | str) -> None:
+        """Closes what this record closes, and takes it in if cleaning leaves it."""
+        edge = min(watermark, passed.time) // EVERY * EVERY
+        if edge > self.open_from:
+            self.open_from = edge
+            for begin in sorted(begin for begin in self.windows if begin < edge):
+                for name, (count, observed, verdict) in window(self.windows.pop(begin)):
+                    self.told.append(Told(begin, name, passed.record.offset, count, observed, verdict))
+        if isinstance(ending, str):
+            return
+        value = passed.value
+        row = Row(passed.time, passed.time >= self.newest, ending["amount"], value["category"].lower(),
+                  value["tx_id"], value["lat"], ending["channel"])
+        self.newest = passed.time
+        if passed.time // EVERY * EVERY >= self.open_from:
+            self.windows[passed.time // EVERY * EVERY].append(row)
 
 
 def place(record: Record) -> tuple[str, Told]:

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import stream
@@ -231,15 +231,20 @@ class Partition:
         }
 
 
-def endings(records: list[Record]) -> Iterator[tuple[Record, dict[str, Any] | str, bool]]:
-    """Each record of a partition with its vector or reason, and whether it is late."""
+def endings(records: list[Record],
+            observe: Callable[[Passed, int, dict[str, Any] | str], None] = lambda *_: None,
+            ) -> Iterator[tuple[Record, dict[str, Any] | str, bool]]:
+    """Each record of a partition with its vector or reason, and whether it is late. What passed is shown to
+    `observe`, with the watermark after it and its ending."""
     gates, partition = Gates(source()), Partition()
     for record in records:
         watermark = gates.watermark
         judged = gates.judge(record)
         if isinstance(judged, Passed):
             before = -(1 << 60) if watermark is None else watermark
-            yield record, partition.vector(judged.value, judged.time, before), judged.late
+            ending = partition.vector(judged.value, judged.time, before)
+            observe(judged, gates.watermark, ending)
+            yield record, ending, judged.late
             continue
         if judged == "tombstone" and record.key is not None:
             partition.forget(record.key.decode())

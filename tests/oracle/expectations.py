@@ -5,10 +5,10 @@
 Seeded streams of several partitions (disorder, late records, nulls, repeated values, silence, records
 that cleaning lets fall) go through `millstream replay --quality`, in the order of arrival and in that of
 event time. pandas groups what is left by window and measures it; which windows have closed, and by which
-record, follows from the watermark. Verdict,
-number of values and measured value must be the same: to 1e-9, and beyond `exact` within the error that
-is stated for a sample. A measure of the program that is not asked here is a failure. So is a partition
-that stops behind another record than the first that closes a window which is not as expected.
+record, follows from the watermark. Verdict, number of values and measured value must be the same: to
+1e-9, and beyond `exact` within the error that is stated for a sample. A measure of the program that is
+not asked here is a failure. So is a partition that stops behind another record than the first that
+closes a window which is not as expected.
 """
 
 import argparse
